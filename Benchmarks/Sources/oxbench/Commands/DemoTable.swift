@@ -1,0 +1,89 @@
+/// One way to the server. Without figures, its program is not installed.
+struct DemoColumn {
+    let name: String
+    var figures: DemoFigures?
+    var link: DemoLinkReport?
+
+    var result: Report.Result {
+        [
+            "column": .text(name),
+            "installed": .flag(figures != nil),
+            "handshake_ms": number(figures?.handshakeMilliseconds),
+            "rtt_p50_ms": number(figures?.roundTripMedianMilliseconds),
+            "rtt_p99_ms": number(figures?.roundTripP99Milliseconds),
+            "game_sent_packets": integer(figures?.gameSent),
+            "game_lost_packets": integer(figures?.gameLost),
+            "tcp_throughput_mbit_per_s": number(figures?.transferMegabitsPerSecond),
+            "wire_bytes_per_game_packet": number(figures?.wireBytesPerGamePacket),
+            "link_lost_packets": integer(link?.lostPackets),
+            "link_queue_full_packets": integer(link?.queueFullPackets),
+            "link_own_lost_packets": integer(link?.ownLostPackets),
+            "link_lateness_p99_us": number(link?.latenessMicroseconds),
+            "link_seed": .integer(UInt64(DemoStage.seed)),
+        ]
+    }
+
+    private func number(_ value: Double?) -> Report.Value { value.map { .number($0) } ?? .unknown }
+    private func integer(_ value: Int?) -> Report.Value { value.map { .integer(UInt64($0)) } ?? .unknown }
+}
+
+/// The same for people.
+struct DemoTable {
+    let columns: [DemoColumn]
+
+    /// Above it the emulator, and not only what is measured, shows in the figures.
+    private static let latenessBoundMicroseconds = 1000.0
+
+    private typealias Row = (name: String, cell: (DemoFigures) -> String)
+
+    private static var rows: [Row] {
+        [
+            ("handshake, ms [1]", { $0.handshakeMilliseconds.map(tenths) ?? "-" }),
+            ("RTT, median, ms", { tenths($0.roundTripMedianMilliseconds) }),
+            ("RTT, 99th percentile, ms", { tenths($0.roundTripP99Milliseconds) }),
+            ("game packets lost", { "\($0.gameLost) of \($0.gameSent)" }),
+            ("TCP throughput, Mbit/s", { tenths($0.transferMegabitsPerSecond) }),
+            ("bytes on the wire per game packet [2]", { tenths($0.wireBytesPerGamePacket) }),
+        ]
+    }
+
+    var text: String {
+        var lines = [[""] + columns.map(\.name)]
+        for row in Self.rows {
+            lines.append([row.name] + columns.map { $0.figures.map(row.cell) ?? "not installed" })
+        }
+        let widths = lines[0].indices.map { index in lines.map { $0[index].count }.max() ?? 0 }
+        let table = lines.map { cells in
+            let first = cells[0] + spaces(widths[0] - cells[0].count)
+            return zip(cells, widths).dropFirst().reduce(first) { $0 + "   " + spaces($1.1 - $1.0.count) + $1.0 }
+        }
+        return (["", table[0], String(repeating: "-", count: table[0].count)] + table.dropFirst() + [""] + notes)
+            .joined(separator: "\n")
+    }
+
+    private var notes: [String] {
+        var notes = [
+            "One run over a link of 40 ms RTT, 1 % loss each way and 100 Mbit/s, from the same seed for each column.",
+            "[1] Oxidize: as it reports it. wireguard-go: the time of the first ping less the median RTT.",
+            "[2] IP packets that the client sent over the link during the game, headers and feedback included.",
+        ]
+        for column in columns {
+            guard let link = column.link else { continue }
+            if link.latenessMicroseconds > Self.latenessBoundMicroseconds {
+                let late = Self.tenths(link.latenessMicroseconds / 1000)
+                notes.append("\(column.name): the machine was busy, the emulator released packets \(late) ms late (p99): run again.")
+            }
+            if link.ownLostPackets > 0 {
+                notes.append("\(column.name): the emulator itself lost \(link.ownLostPackets) packets: run again.")
+            }
+        }
+        return notes
+    }
+
+    private func spaces(_ count: Int) -> String { String(repeating: " ", count: count) }
+
+    private static func tenths(_ value: Double) -> String {
+        let tenths = Int((value * 10).rounded())
+        return "\(tenths / 10).\(tenths % 10)"
+    }
+}

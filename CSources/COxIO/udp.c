@@ -1,0 +1,339 @@
+#include "oxcore/io.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/** Datagrams have two sockets on one port: bulk must not suffer from a flood of handshakes, nor the other way round. */
+enum { DATA = 0, HANDSHAKE = 1, SOCKETS = 2 };
+enum {
+    DEFAULT_BUFFER = 4 << 20,
+    HANDSHAKE_BUFFER = 256 << 10,
+    CONTROL_BYTES = 64,
+};
+
+typedef struct udp {
+    ox_port port;
+    int fds[SOCKETS];
+    int family; /**< AF_INET6 for both families, or AF_INET alone */
+    uint64_t received, sent, failed, failed_errno;
+    struct mmsghdr messages[OX_PORT_BATCH];
+    struct iovec vectors[OX_PORT_BATCH];
+    struct sockaddr_storage names[OX_PORT_BATCH];
+    _Alignas(struct cmsghdr) uint8_t controls[OX_PORT_BATCH][CONTROL_BYTES];
+    ox_buf *buffers[OX_PORT_BATCH];
+} udp;
+
+/* ---- addresses ---------------------------------------------------------------------------------------------- */
+
+static bool is_mapped(const ox_address *address) {
+    static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
+    return memcmp(address->ip, prefix, sizeof prefix) == 0;
+}
+
+static bool is_any(const ox_address *address) {
+    static const uint8_t zero[16];
+    return memcmp(address->ip, zero, sizeof zero) == 0;
+}
+
+static socklen_t to_name(const udp *u, const ox_address *address, struct sockaddr_storage *name) {
+    if (u->family == AF_INET) {
+        // Without IPv6 in the kernel there is no way there: a length of 0 is refused, and counted as such.
+        if (!is_mapped(address) && !is_any(address)) return 0;
+        struct sockaddr_in *v4 = (struct sockaddr_in *)name;
+        *v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(address->port)};
+        memcpy(&v4->sin_addr, address->ip + 12, 4);
+        return sizeof *v4;
+    }
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)name;
+    *v6 = (struct sockaddr_in6){
+        .sin6_family = AF_INET6, .sin6_port = htons(address->port), .sin6_scope_id = address->scope};
+    memcpy(&v6->sin6_addr, address->ip, 16);
+    return sizeof *v6;
+}
+
+static void from_name(const struct sockaddr_storage *name, ox_address *address) {
+    memset(address, 0, sizeof *address);
+    if (name->ss_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)name;
+        address->ip[10] = address->ip[11] = 0xff;
+        memcpy(address->ip + 12, &v4->sin_addr, 4);
+        address->port = ntohs(v4->sin_port);
+    } else {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)name;
+        memcpy(address->ip, &v6->sin6_addr, 16);
+        address->port = ntohs(v6->sin6_port);
+        // Only link-local addresses mean something different on each interface.
+        if (v6->sin6_addr.s6_addr[0] == 0xfe && (v6->sin6_addr.s6_addr[1] & 0xc0) == 0x80)
+            address->scope = v6->sin6_scope_id;
+    }
+}
+
+/* ---- receive ------------------------------------------------------------------------------------------------ */
+
+static uint8_t received_ecn(struct msghdr *message) {
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
+        bool v4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS;
+        bool v6 = c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS;
+        // IP_TOS carries one byte, IPV6_TCLASS an int.
+        if (v4) return *CMSG_DATA(c) & 3;
+        if (v6) {
+            int value;
+            memcpy(&value, CMSG_DATA(c), sizeof value);
+            return (uint8_t)(value & 3);
+        }
+    }
+    return OX_ECN_NOT_ECT;
+}
+
+static uint32_t receive_from(udp *u, int fd, ox_pool *pool, ox_list *out, uint32_t max) {
+    uint32_t ready = 0;
+    for (; ready < max && ready < OX_PORT_BATCH; ready++) {
+        ox_buf *buf = ox_pool_get(pool);
+        if (buf == NULL) break;
+        u->buffers[ready] = buf;
+        u->vectors[ready] = (struct iovec){buf->data, OX_BUF_CONTENT_MAX};
+        u->messages[ready].msg_hdr = (struct msghdr){
+            .msg_name = &u->names[ready],
+            .msg_namelen = sizeof u->names[ready],
+            .msg_iov = &u->vectors[ready],
+            .msg_iovlen = 1,
+            .msg_control = u->controls[ready],
+            .msg_controllen = CONTROL_BYTES,
+        };
+    }
+    int got = ready > 0 ? recvmmsg(fd, u->messages, ready, MSG_DONTWAIT, NULL) : 0;
+    uint32_t count = got > 0 ? (uint32_t)got : 0;
+    for (uint32_t i = 0; i < ready; i++) {
+        ox_buf *buf = u->buffers[i];
+        if (i >= count) {
+            ox_pool_put(pool, buf);
+            continue;
+        }
+        buf->len = u->messages[i].msg_len;
+        buf->cut = (u->messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
+        buf->ecn = received_ecn(&u->messages[i].msg_hdr);
+        buf->handshake = fd == u->fds[HANDSHAKE];
+        from_name(&u->names[i], &buf->address);
+        ox_list_append(out, buf);
+    }
+    ox_count(&u->received, count);
+    return count;
+}
+
+static uint32_t udp_receive(ox_port *port, ox_pool *pool, ox_list *out, uint32_t max) {
+    udp *u = (udp *)port;
+    uint32_t count = 0;
+    while (count < max) {
+        uint32_t got = receive_from(u, u->fds[DATA], pool, out, max - count);
+        count += got;
+        if (got < OX_PORT_BATCH) break;
+    }
+    return count + receive_from(u, u->fds[HANDSHAKE], pool, out, OX_HANDSHAKES_PER_RECEIVE);
+}
+
+/* ---- send --------------------------------------------------------------------------------------------------- */
+
+static void set_ecn(struct msghdr *message, uint8_t *control, const ox_buf *buf, int family) {
+    if (buf->ecn == OX_ECN_NOT_ECT) return;
+    bool v4 = family == AF_INET || is_mapped(&buf->address);
+    message->msg_control = control;
+    message->msg_controllen = CMSG_SPACE(sizeof(int));
+    struct cmsghdr *c = CMSG_FIRSTHDR(message);
+    c->cmsg_level = v4 ? IPPROTO_IP : IPPROTO_IPV6;
+    c->cmsg_type = v4 ? IP_TOS : IPV6_TCLASS;
+    c->cmsg_len = CMSG_LEN(sizeof(int));
+    int value = buf->ecn;
+    memcpy(CMSG_DATA(c), &value, sizeof value);
+}
+
+static uint32_t prepare(udp *u, ox_list *packets) {
+    uint32_t ready = 0;
+    for (ox_buf *buf; ready < OX_PORT_BATCH && (buf = ox_list_take(packets)) != NULL; ready++) {
+        u->buffers[ready] = buf;
+        u->vectors[ready] = (struct iovec){buf->data, buf->len};
+        u->messages[ready].msg_hdr = (struct msghdr){
+            .msg_name = &u->names[ready],
+            .msg_namelen = to_name(u, &buf->address, &u->names[ready]),
+            .msg_iov = &u->vectors[ready],
+            .msg_iovlen = 1,
+        };
+        set_ecn(&u->messages[ready].msg_hdr, u->controls[ready], buf, u->family);
+    }
+    return ready;
+}
+
+/** Sends what prepare() made ready. A datagram that the kernel refuses is passed over. */
+static uint32_t send_ready(udp *u, uint32_t ready) {
+    uint32_t failed = 0;
+    for (uint32_t done = 0; done < ready;) {
+        int n = sendmmsg(u->fds[DATA], u->messages + done, ready - done, MSG_DONTWAIT);
+        if (n > 0) {
+            done += (uint32_t)n;
+        } else if (errno != EINTR) {
+            ox_publish(&u->failed_errno, (uint64_t)errno);
+            failed++;
+            done++;
+        }
+    }
+    return failed;
+}
+
+static uint32_t udp_send(ox_port *port, ox_pool *pool, ox_list *packets) {
+    udp *u = (udp *)port;
+    uint32_t failed = 0, total = packets->count;
+    while (packets->count > 0) {
+        uint32_t ready = prepare(u, packets);
+        failed += send_ready(u, ready);
+        for (uint32_t i = 0; i < ready; i++) ox_pool_put(pool, u->buffers[i]);
+    }
+    ox_count(&u->sent, total - failed);
+    ox_count(&u->failed, failed);
+    return failed;
+}
+
+/* ---- the rest of the seam ----------------------------------------------------------------------------------- */
+
+static uint32_t udp_descriptors(const ox_port *port, int out[OX_PORT_DESCRIPTORS_MAX]) {
+    const udp *u = (const udp *)port;
+    out[0] = u->fds[DATA];
+    out[1] = u->fds[HANDSHAKE];
+    return SOCKETS;
+}
+
+static uint64_t kernel_drops(int fd) {
+    uint32_t info[SK_MEMINFO_VARS] = {0};
+    socklen_t len = sizeof info;
+    if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &len) != 0 || len <= SK_MEMINFO_DROPS * sizeof info[0]) return 0;
+    return info[SK_MEMINFO_DROPS];
+}
+
+static void udp_status(const ox_port *port, ox_port_report *report) {
+    const udp *u = (const udp *)port;
+    ox_snapshot(&report->received, &u->received, 8);
+    ox_snapshot(&report->sent, &u->sent, 8);
+    ox_snapshot(&report->send_failed, &u->failed, 8);
+    uint64_t code;
+    ox_snapshot(&code, &u->failed_errno, 8);
+    report->send_errno = (int32_t)code;
+    report->kernel_drops = kernel_drops(u->fds[DATA]);
+    report->kernel_drops_handshake = kernel_drops(u->fds[HANDSHAKE]);
+}
+
+static void udp_close(ox_port *port) {
+    udp *u = (udp *)port;
+    for (int i = 0; i < SOCKETS; i++)
+        if (u->fds[i] >= 0) close(u->fds[i]);
+    free(u);
+}
+
+static const ox_port_operations udp_operations = {
+    .receive = udp_receive,
+    .send = udp_send,
+    .descriptors = udp_descriptors,
+    .status = udp_status,
+    .close = udp_close,
+};
+
+/* ---- open --------------------------------------------------------------------------------------------------- */
+
+static bool set(int fd, int level, int option, int value) {
+    return setsockopt(fd, level, option, &value, sizeof value) == 0;
+}
+
+static bool set_up(const udp *u, int fd, uint32_t mark, int buffer) {
+    if (!set(fd, SOL_SOCKET, SO_REUSEPORT, 1)) return false;
+    if (!set(fd, SOL_SOCKET, SO_RCVBUFFORCE, buffer)) (void)set(fd, SOL_SOCKET, SO_RCVBUF, buffer);
+    if (!set(fd, SOL_SOCKET, SO_SNDBUFFORCE, buffer)) (void)set(fd, SOL_SOCKET, SO_SNDBUF, buffer);
+    if (mark != 0 && !set(fd, SOL_SOCKET, SO_MARK, (int)mark)) return false;
+    // On a socket for both families, the options of IPv4 apply to mapped addresses.
+    if (!set(fd, IPPROTO_IP, IP_RECVTOS, 1) || !set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE)) return false;
+    if (u->family == AF_INET) return true;
+    return set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0) && set(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1) &&
+           set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
+}
+
+static bool bind_to(const udp *u, int fd, uint16_t port) {
+    struct sockaddr_storage name;
+    ox_address any = {.port = port};
+    return bind(fd, (struct sockaddr *)&name, to_name(u, &any, &name)) == 0;
+}
+
+static uint16_t bound_port(int fd) {
+    struct sockaddr_storage name;
+    socklen_t len = sizeof name;
+    ox_address address = {0};
+    if (getsockname(fd, (struct sockaddr *)&name, &len) == 0) from_name(&name, &address);
+    return address.port;
+}
+
+/** Sockets of the group are numbered in the order in which they were bound; the program's value is such a number. */
+static bool steer(int fd) {
+    struct sock_filter program[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0), // the type byte; an empty datagram ends here with 0
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, DATA),
+        BPF_STMT(BPF_RET | BPF_K, HANDSHAKE),
+    };
+    struct sock_fprog filter = {.len = sizeof program / sizeof program[0], .filter = program};
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &filter, sizeof filter) == 0;
+}
+
+static bool open_sockets(udp *u, const ox_udp_parameters *parameters) {
+    int buffer = parameters->receive_buffer != 0 ? (int)parameters->receive_buffer : DEFAULT_BUFFER;
+    uint16_t port = parameters->port;
+    for (int i = 0; i < SOCKETS; i++) {
+        u->fds[i] = socket(u->family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP);
+        if (u->fds[i] < 0) return false;
+        if (!set_up(u, u->fds[i], parameters->mark, i == DATA ? buffer : HANDSHAKE_BUFFER)) return false;
+        if (i == DATA && port != 0) {
+            // SO_REUSEPORT would let a second program share the port and steal half of the datagrams.
+            int probe = socket(u->family, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
+            bool free_port = probe >= 0 && (u->family == AF_INET || set(probe, IPPROTO_IPV6, IPV6_V6ONLY, 0)) &&
+                             bind_to(u, probe, port);
+            int code = errno;
+            if (probe >= 0) close(probe);
+            errno = code;
+            if (!free_port) return false;
+        }
+        if (!bind_to(u, u->fds[i], port)) return false;
+        if (port == 0) port = bound_port(u->fds[DATA]);
+    }
+    return steer(u->fds[DATA]);
+}
+
+static void close_sockets(udp *u) {
+    for (int i = 0; i < SOCKETS; i++) {
+        if (u->fds[i] >= 0) close(u->fds[i]);
+        u->fds[i] = -1;
+    }
+}
+
+ox_status ox_udp_open(const ox_udp_parameters *parameters, uint16_t *bound, ox_port **port) {
+    udp *u = calloc(1, sizeof *u);
+    if (u == NULL) return OX_E_MEMORY;
+    u->port.operations = &udp_operations;
+    u->fds[DATA] = u->fds[HANDSHAKE] = -1;
+    u->family = AF_INET6;
+    bool open = open_sockets(u, parameters);
+    if (!open && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {
+        close_sockets(u);
+        u->family = AF_INET;
+        open = open_sockets(u, parameters);
+    }
+    if (!open) {
+        int code = errno;
+        udp_close(&u->port);
+        errno = code;
+        return OX_E_SYSTEM;
+    }
+    if (bound != NULL) *bound = bound_port(u->fds[DATA]);
+    *port = &u->port;
+    return OX_OK;
+}

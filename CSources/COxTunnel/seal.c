@@ -1,0 +1,73 @@
+#include "state.h"
+
+/** Numbers that may be outstanding: four bytes still tell them apart. */
+#define OUTSTANDING_MAX ((uint64_t)1 << 31)
+
+/** Without a tag nobody notices a number that was rebuilt wrongly, so it travels in four bytes then (section 9). */
+static uint32_t number_bytes(const ox_session *session, uint64_t number) {
+    return session->aead == OX_AEAD_NONE ? 4 : ox_number_bytes(number, session->next_expected);
+}
+
+/** Bytes of header and tag around the plaintext of the datagram that will have this number. */
+uint32_t ox_session_overhead(const ox_session *session, uint64_t number) {
+    return 1 + session->is.remote_bytes + number_bytes(session, number) + session->tag_bytes;
+}
+
+/** Bytes of plaintext that the session's next datagram can carry, and the one after it too. */
+uint32_t ox_session_room(const ox_session *session) {
+    return session->peer->paths[session->is.path].mtu - ox_session_overhead(session, session->next_number + 1);
+}
+
+/** Where the session's datagrams go: none when the path has no address yet. */
+const ox_address *ox_session_address(const ox_session *session) {
+    return session->aead == OX_AEAD_NONE ? &session->is.trusted : &session->peer->paths[session->is.path].address;
+}
+
+/** ::OX_PASS, or why a datagram cannot leave now. */
+ox_verdict ox_session_can_send(const ox_tunnel *tunnel, const ox_session *session, const ox_address *to, uint64_t now_ns) {
+    if (ox_address_is_none(to)) return OX_DROP_NO_ADDRESS;
+    if (ox_session_expired(tunnel, session, now_ns)) return OX_DROP_KEY_EXPIRED;
+    if (session->next_number - session->next_expected >= OUTSTANDING_MAX) return OX_DROP_NUMBERS_SPENT;
+    return OX_PASS;
+}
+
+/** Puts the header before and the tag behind the plaintext, and the datagram on its way. Takes the buffer. */
+bool ox_session_seal(ox_tunnel *tunnel, ox_session *session, ox_buf *buf, bool eliciting, const ox_address *to,
+                     uint64_t now_ns) {
+    ox_verdict why = ox_session_can_send(tunnel, session, to, now_ns);
+    if (why != OX_PASS) {
+        ox_tunnel_drop(tunnel, buf, why);
+        return false;
+    }
+    uint64_t number = session->next_number++;
+    uint8_t header[OX_HEADER_MAX];
+    uint32_t header_bytes = ox_header_write(header, session->is.remote, session->is.remote_bytes, number,
+                                            number_bytes(session, number));
+    OX_ASSERT(ox_buf_headroom(buf) >= header_bytes && ox_buf_tailroom(buf) >= session->tag_bytes);
+    ox_keys_seal(session->keys, session->is.path, number, header, header_bytes, buf->data, buf->len);
+    buf->data -= header_bytes;
+    memcpy(buf->data, header, header_bytes);
+    buf->len += header_bytes + session->tag_bytes;
+    buf->address = *to;
+    buf->handshake = 0;
+    ox_ledger_sent(session->ledger, &session->peer->paths[session->is.path].stats, number, buf->len, eliciting, now_ns);
+    session->sent_ns = now_ns;
+    if (eliciting) session->sent_eliciting_ns = now_ns;
+    ox_session_touch(tunnel, session, now_ns);
+    ox_list_append(&tunnel->network, buf);
+    return true;
+}
+
+/** Sends a datagram of one frame. */
+void ox_session_send_frame(ox_tunnel *tunnel, ox_session *session, ox_frame_type type, const uint8_t *body, uint32_t len,
+                           const ox_address *to, uint64_t now_ns) {
+    ox_buf *buf = ox_pool_get(tunnel->is.pool);
+    if (buf == NULL) {
+        ox_tunnel_count(tunnel, OX_DROP_POOL_EMPTY, 1);
+        return;
+    }
+    buf->len = ox_frame_write_head(buf->data, type, len);
+    memcpy(buf->data + buf->len, body, len);
+    buf->len += len;
+    ox_session_seal(tunnel, session, buf, type != OX_FRAME_CLOSE, to, now_ns);
+}

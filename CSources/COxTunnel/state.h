@@ -1,0 +1,158 @@
+/** @file  What the stages of the tunnel share. Private to COxTunnel. */
+#ifndef COXTUNNEL_STATE_H
+#define COXTUNNEL_STATE_H
+
+#include "oxcore/tunnel.h"
+
+#define OX_NEVER UINT64_MAX
+
+enum {
+    OX_GATE_AWAITED = 1024, /**< initiations sent whose answers are told from strangers' */
+    OX_GATE_SOURCES = 1024, /**< source addresses whose handshakes are counted under load; a power of two */
+    OX_NS_PER_SECOND = 1000000000,
+    OX_NS_PER_MS = 1000000,
+};
+
+typedef struct ox_path {
+    ox_address address; /**< where datagrams go; none until the first handshake */
+    uint32_t mtu;       /**< UDP payload bytes */
+    ox_path_stats stats;
+} ox_path;
+
+struct ox_peer {
+    uint32_t id;
+    uint32_t sessions; /**< in the tunnel's table */
+    ox_session *sending[OX_PATHS_MAX];
+    ox_path paths[OX_PATHS_MAX];
+    ox_list staged;
+    uint64_t waiting_reported_ns;
+    uint64_t packets[4]; /**< sent, bytes sent, received, bytes received: as in ox_peer_report */
+};
+
+struct ox_session {
+    ox_session_parameters is;
+    ox_keys *keys;
+    ox_aead aead;
+    uint32_t tag_bytes;
+    ox_peer *peer;
+    bool confirmed; /**< the other side has used it */
+
+    uint64_t next_number;
+    uint64_t next_expected; /**< by the other side: largest acknowledged plus one */
+    ox_ledger *ledger;
+
+    ox_replay replay;
+    uint32_t unanswered;       /**< eliciting datagrams since the last feedback */
+    uint64_t feedback_due_ns;  /**< OX_NEVER for none */
+    uint64_t newest_arrival_ns; /**< of the largest number */
+    uint64_t ect0, ect1, ce;
+
+    uint64_t received_ns, received_eliciting_ns, sent_ns, sent_eliciting_ns;
+    uint64_t report_due_ns; /**< of the activity; OX_NEVER for none */
+    uint64_t reported_ns;
+    uint64_t address_reported_ns;
+
+    bool active; /**< on the tunnel's list of sessions with something due */
+    ox_session *active_next;
+};
+
+/** Half of an inner packet that waits for the other. */
+typedef struct ox_half {
+    ox_session *session; /**< NULL for a free slot */
+    uint64_t head_number;
+    ox_buf *buf;
+    bool is_head;
+} ox_half;
+
+/** The datagram that is being filled. */
+typedef struct ox_open {
+    ox_session *session; /**< NULL for none */
+    ox_buf *buf;
+    bool lone;           /**< the content is one raw packet, not yet a frame */
+    uint32_t batch_at;   /**< offset of the BATCH frame, or 0 and `batch` false */
+    bool batch;
+    uint8_t ecn;
+} ox_open;
+
+/** Counts per second. */
+typedef struct ox_meter {
+    uint64_t second;
+    uint32_t now, before;
+} ox_meter;
+
+/** An initiation that was sent, by its index. */
+typedef struct ox_awaited {
+    uint32_t index;
+    bool awaited;
+} ox_awaited;
+
+typedef struct ox_gate {
+    ox_awaited awaited[OX_GATE_AWAITED];
+    ox_meter initiations;
+    ox_meter cookies;
+    ox_meter cookie_replies;
+    ox_meter responses;
+    uint64_t seed;
+    struct {
+        uint64_t second;
+        uint32_t count;
+    } sources[OX_GATE_SOURCES];
+} ox_gate;
+
+struct ox_tunnel {
+    ox_tunnel_parameters is;
+    ox_policy policy;
+    ox_peer **peers;       /**< OX_PEERS_MAX */
+    ox_session **sessions; /**< by local id */
+    uint32_t session_limit;
+    ox_list network;
+    ox_list device;
+    ox_open open;
+    ox_half halves[OX_SPLIT_SLOTS];
+    ox_session *active;
+    uint64_t next_due_ns;
+    ox_gate gate;
+    bool events_pushed; /**< onto an empty ring since ox_tunnel_take_edge() */
+    uint64_t drops[OX_VERDICT_COUNT];
+};
+
+/* tunnel.c */
+void ox_tunnel_drop(ox_tunnel *tunnel, ox_buf *buf, ox_verdict why);
+ox_session *ox_tunnel_session(const ox_tunnel *tunnel, uint32_t local);
+bool ox_session_expired(const ox_tunnel *tunnel, const ox_session *session, uint64_t now_ns);
+
+/* seal.c */
+uint32_t ox_session_overhead(const ox_session *session, uint64_t number);
+uint32_t ox_session_room(const ox_session *session);
+ox_verdict ox_session_can_send(const ox_tunnel *tunnel, const ox_session *session, const ox_address *to, uint64_t now_ns);
+bool ox_session_seal(ox_tunnel *tunnel, ox_session *session, ox_buf *buf, bool eliciting, const ox_address *to,
+                     uint64_t now_ns);
+void ox_session_send_frame(ox_tunnel *tunnel, ox_session *session, ox_frame_type type, const uint8_t *body, uint32_t len,
+                           const ox_address *to, uint64_t now_ns);
+const ox_address *ox_session_address(const ox_session *session);
+
+/* pack.c */
+void ox_pack(ox_tunnel *tunnel, ox_session *session, ox_buf *buf, uint64_t now_ns);
+void ox_pack_flush(ox_tunnel *tunnel, uint64_t now_ns);
+
+/* egress.c */
+void ox_egress_packet(ox_tunnel *tunnel, ox_buf *buf, uint64_t now_ns);
+void ox_egress_staged(ox_tunnel *tunnel, ox_peer *peer, uint64_t now_ns);
+
+/* split.c */
+ox_buf *ox_split_head(ox_tunnel *tunnel, ox_session *session, uint64_t number, ox_buf *buf);
+ox_buf *ox_split_tail(ox_tunnel *tunnel, ox_session *session, uint64_t head_number, const uint8_t *bytes, size_t len,
+                      uint8_t ecn);
+void ox_split_forget(ox_tunnel *tunnel, const ox_session *session);
+
+/* feedback.c */
+void ox_feedback_owe(ox_tunnel *tunnel, ox_session *session, uint64_t now_ns);
+uint32_t ox_feedback_make(ox_session *session, uint8_t *out, size_t room, uint64_t now_ns);
+void ox_session_touch(ox_tunnel *tunnel, ox_session *session, uint64_t now_ns);
+void ox_session_deactivate(ox_tunnel *tunnel, ox_session *session);
+
+/* gate.c */
+void ox_gate_await(ox_tunnel *tunnel, const uint8_t *bytes, size_t len);
+void ox_gate_handshake(ox_tunnel *tunnel, ox_buf *buf, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,187 @@
+#include "oxcore/worker.h"
+
+#include <stdlib.h>
+
+enum { DEFAULT_BUFFERS = 4096, ORDERS_PER_TURN = 256 };
+
+struct ox_worker {
+    ox_pool *pool;
+    ox_tunnel *tunnel;
+    ox_cookie_jar *cookies;
+    ox_port *device;
+    ox_port *network;
+    ox_ring *orders;
+    ox_ring *events;
+    ox_wake *ordered; /**< raised by the control thread */
+    ox_wake *happened; /**< raised by the worker */
+    ox_event owed;     /**< an object to be given back, for which the ring had no room */
+    bool reading;      /**< the device is read */
+    uint32_t buffers;
+};
+
+static ox_ring *make_ring(uint32_t capacity, uint32_t record) {
+    void *memory = aligned_alloc(64, (ox_ring_bytes(capacity, record) + 63) / 64 * 64);
+    return memory != NULL ? ox_ring_init(memory, capacity, record) : NULL;
+}
+
+static void free_parts(ox_worker *worker) {
+    ox_tunnel_destroy(worker->tunnel);
+    ox_cookie_jar_destroy(worker->cookies);
+    ox_pool_destroy(worker->pool);
+    ox_wake_destroy(worker->ordered);
+    ox_wake_destroy(worker->happened);
+    free(worker->orders);
+    free(worker->events);
+    free(worker);
+}
+
+ox_worker *ox_worker_create(const ox_worker_parameters *parameters) {
+    ox_worker *worker = calloc(1, sizeof *worker);
+    if (worker == NULL) return NULL;
+    worker->buffers = parameters->pool_buffers != 0 ? parameters->pool_buffers : DEFAULT_BUFFERS;
+    worker->pool = ox_pool_create(worker->buffers);
+    worker->cookies = ox_cookie_jar_create(parameters->identity);
+    worker->orders = make_ring(OX_ORDERS_CAPACITY, sizeof(ox_order));
+    worker->events = make_ring(OX_EVENTS_CAPACITY, sizeof(ox_event));
+    worker->ordered = ox_wake_create();
+    worker->happened = ox_wake_create();
+    bool whole = worker->pool != NULL && worker->cookies != NULL && worker->orders != NULL && worker->events != NULL &&
+                 worker->ordered != NULL && worker->happened != NULL;
+    if (whole)
+        worker->tunnel = ox_tunnel_create(&(ox_tunnel_parameters){
+            .session_id_bytes = parameters->session_id_bytes,
+            .identity = parameters->identity,
+            .pool = worker->pool,
+            .events = worker->events,
+            .cookies = worker->cookies,
+        });
+    if (worker->tunnel == NULL) {
+        free_parts(worker);
+        return NULL;
+    }
+    worker->device = parameters->device;
+    worker->network = parameters->network;
+    worker->reading = true;
+    return worker;
+}
+
+void ox_worker_destroy(ox_worker *worker) {
+    if (worker == NULL) return;
+    ox_port_close(worker->device);
+    ox_port_close(worker->network);
+    free_parts(worker);
+}
+
+/* ---- orders ------------------------------------------------------------------------------------------------- */
+
+/** Tries to give back what is owed. Unlike other events this one must not be lost: nobody else knows the object. */
+static void give_owed(ox_worker *worker) {
+    bool was_empty = false;
+    if (worker->owed.object == NULL || !ox_ring_push(worker->events, &worker->owed, &was_empty)) return;
+    worker->owed.object = NULL;
+    if (was_empty) ox_wake_signal(worker->happened);
+}
+
+static void give_back(ox_worker *worker, ox_event_kind kind, uint32_t id, void *object) {
+    OX_ASSERT(worker->owed.object == NULL);
+    worker->owed = (ox_event){.kind = kind, .object = object};
+    if (kind == OX_EVENT_PEER_RETIRED) worker->owed.peer = id;
+    else worker->owed.session = id;
+    give_owed(worker);
+}
+
+static void carry_out(ox_worker *worker, const ox_order *order, uint64_t now_ns) {
+    ox_tunnel *tunnel = worker->tunnel;
+    switch (order->kind) {
+    case OX_ORDER_SET_POLICY: ox_tunnel_set_policy(tunnel, order->object); break;
+    case OX_ORDER_ADD_PEER: ox_tunnel_add_peer(tunnel, order->object); break;
+    case OX_ORDER_REMOVE_PEER:
+        give_back(worker, OX_EVENT_PEER_RETIRED, order->peer, ox_tunnel_remove_peer(tunnel, order->peer));
+        break;
+    case OX_ORDER_ADD_SESSION:
+        give_back(worker, OX_EVENT_SESSION_RETIRED, order->session, ox_tunnel_add_session(tunnel, order->object));
+        break;
+    case OX_ORDER_REMOVE_SESSION:
+        give_back(worker, OX_EVENT_SESSION_RETIRED, order->session, ox_tunnel_remove_session(tunnel, order->session));
+        break;
+    case OX_ORDER_USE_SESSION: ox_tunnel_use_session(tunnel, order->session, order->size != 0, now_ns); break;
+    case OX_ORDER_MOVE_PATH: ox_tunnel_move_path(tunnel, order->peer, order->path, &order->address); break;
+    case OX_ORDER_SET_MTU: ox_tunnel_set_mtu(tunnel, order->peer, order->path, order->size); break;
+    case OX_ORDER_CHALLENGE:
+        ox_tunnel_send_challenge(tunnel, order->session, order->token, &order->address, now_ns);
+        break;
+    case OX_ORDER_KEEPALIVE: ox_tunnel_send_keepalive(tunnel, order->session, now_ns); break;
+    case OX_ORDER_PROBE: ox_tunnel_send_probe(tunnel, order->session, order->size, now_ns); break;
+    case OX_ORDER_CLOSE: ox_tunnel_send_close(tunnel, order->session, (uint8_t)order->size, now_ns); break;
+    case OX_ORDER_HANDSHAKE: ox_tunnel_send_handshake(tunnel, order->datagram, order->size, &order->address); break;
+    case OX_ORDER_DROP_STAGED: ox_tunnel_drop_staged(tunnel, order->peer, (ox_verdict)order->size); break;
+    case OX_ORDER_STOP_READING: worker->reading = false; break;
+    }
+}
+
+/* ---- a turn ------------------------------------------------------------------------------------------------- */
+
+static void flush(ox_worker *worker) {
+    ox_list datagrams = {0}, packets = {0};
+    ox_tunnel_take_network(worker->tunnel, &datagrams);
+    ox_tunnel_take_device(worker->tunnel, &packets);
+    if (datagrams.count > 0)
+        ox_tunnel_count(worker->tunnel, OX_DROP_SEND_FAILED, ox_port_send(worker->network, worker->pool, &datagrams));
+    if (packets.count > 0)
+        ox_tunnel_count(worker->tunnel, OX_DROP_DEVICE_WRITE, ox_port_send(worker->device, worker->pool, &packets));
+}
+
+bool ox_worker_turn(ox_worker *worker, uint64_t now_ns, uint64_t *next_ns) {
+    ox_wake_clear(worker->ordered);
+    bool more = false;
+    ox_order order;
+    uint32_t orders = 0;
+    give_owed(worker);
+    for (; orders < ORDERS_PER_TURN && worker->owed.object == NULL && ox_ring_pop(worker->orders, &order); orders++)
+        carry_out(worker, &order, now_ns);
+    more |= orders == ORDERS_PER_TURN;
+
+    ox_list datagrams = {0}, packets = {0};
+    more |= ox_port_receive(worker->network, worker->pool, &datagrams, OX_PORT_BATCH) >= OX_PORT_BATCH;
+    ox_tunnel_ingress(worker->tunnel, &datagrams, now_ns);
+    if (worker->reading) {
+        more |= ox_port_receive(worker->device, worker->pool, &packets, OX_PORT_BATCH) >= OX_PORT_BATCH;
+        ox_tunnel_egress(worker->tunnel, &packets, now_ns);
+        if (worker->device->lost) {
+            worker->reading = false;
+            ox_tunnel_report(worker->tunnel, &(ox_event){.kind = OX_EVENT_DEVICE_LOST});
+        }
+    }
+    *next_ns = ox_tunnel_advance(worker->tunnel, now_ns);
+    flush(worker);
+    if (ox_tunnel_take_edge(worker->tunnel)) ox_wake_signal(worker->happened);
+    return more;
+}
+
+void ox_worker_wait(ox_worker *worker, uint64_t timeout_ns) {
+    ox_port *ports[] = {worker->network, worker->reading ? worker->device : NULL};
+    ox_wait(ports, 2, worker->ordered, timeout_ns);
+}
+
+/* ---- the control thread's side ------------------------------------------------------------------------------ */
+
+bool ox_worker_order(ox_worker *worker, const ox_order *order) { return ox_ring_push(worker->orders, order, NULL); }
+
+void ox_worker_wake(ox_worker *worker) { ox_wake_signal(worker->ordered); }
+
+bool ox_worker_event(ox_worker *worker, ox_event *event) { return ox_ring_pop(worker->events, event); }
+
+int ox_worker_event_descriptor(const ox_worker *worker) { return ox_wake_descriptor(worker->happened); }
+
+void ox_worker_clear_events(ox_worker *worker) { ox_wake_clear(worker->happened); }
+
+void ox_worker_status(const ox_worker *worker, ox_worker_report *report) {
+    memset(report, 0, sizeof *report);
+    ox_tunnel_drops(worker->tunnel, report->drops);
+    ox_port_status(worker->device, &report->device);
+    ox_port_status(worker->network, &report->network);
+    report->pool_buffers = worker->buffers;
+}
+
+ox_port *ox_worker_device(ox_worker *worker) { return worker->device; }
+ox_port *ox_worker_network(ox_worker *worker) { return worker->network; }

@@ -1,0 +1,92 @@
+public import OxModel
+
+/// What a configuration file says, checked as a whole. Two files that mean the same are equal, however they are written.
+public struct Configuration: Equatable, Sendable {
+    public enum Role: String, Sendable {
+        case client, relay
+    }
+
+    public let interface: Interface
+    /// Present in a relay's file alone.
+    public let relay: RelaySettings?
+    /// In the file's order.
+    public let peers: [Peer]
+    public let features: Features
+    public let logLevel: LogLevel
+
+    public var role: Role { relay == nil ? .client : .relay }
+}
+
+extension Configuration {
+    public struct Interface: Equatable, Sendable {
+        /// The TUN device's.
+        public let name: String
+        public let privateKey: SecretKey
+        /// Inside the tunnel, each with the network around it.
+        public let addresses: [IPPrefix]
+        /// UDP; 0 for any.
+        public let listenPort: UInt16
+        /// Of the TUN device, in bytes.
+        public let mtu: Int
+        /// Nil: chosen when the default route goes through the tunnel.
+        public let firewallMark: UInt32?
+        public let table: RoutingTable
+        /// Outer networks to and from which datagrams may go unencrypted, if the other side says the same.
+        public let unencryptedNetworks: [IPPrefix]
+    }
+
+    /// Where the routes for allowed-ips go.
+    public enum RoutingTable: Equatable, Sendable {
+        /// The main table; for a default route one of its own.
+        case automatic
+        /// No routes are made.
+        case off
+        case number(UInt32)
+    }
+
+    public struct RelaySettings: Equatable, Sendable {
+        /// Whether IP forwarding is turned on for the tunnel's interface.
+        public let forward: Bool
+        public let nat: NAT
+    }
+
+    /// Which interfaces' addresses stand for the clients' outside.
+    public enum NAT: Equatable, Sendable {
+        case off
+        /// Any but the tunnel's.
+        case everyInterface
+        case interfaces([String])
+    }
+
+    public struct Peer: Equatable, Sendable {
+        /// For people.
+        public let name: String?
+        public let publicKey: PublicKey
+        public let presharedKey: SecretKey?
+        public let endpoint: Endpoint?
+        /// Networks, their host bits zero.
+        public let allowedIPs: [IPPrefix]
+        /// Nil for off. Whole seconds.
+        public let persistentKeepalive: Duration?
+    }
+
+    public enum FeatureChoice: String, CaseIterable, Sendable {
+        case on, off
+        /// On where measurements say that it wins.
+        case auto
+    }
+
+    public struct Features: Equatable, Sendable {
+        /// Several inner packets in one datagram.
+        public let batch: FeatureChoice
+        /// An inner packet over two datagrams.
+        public let split: FeatureChoice
+        /// AES-256-GCM. `auto`: where it is faster than ChaCha20-Poly1305.
+        public let aesGCM: FeatureChoice
+        public let pathMTUDiscovery: FeatureChoice
+    }
+
+    public enum LogLevel: String, CaseIterable, Sendable {
+        case trace, debug, info, notice, warning, error, critical
+    }
+}

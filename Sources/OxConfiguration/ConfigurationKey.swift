@@ -1,0 +1,95 @@
+/// A key of the configuration file: the one list from which unknown keys get their suggestions, a reload knows what it can
+/// apply, and the manual is checked.
+public struct ConfigurationKey: Hashable, Sendable {
+    public enum Table: String, CaseIterable, Sendable {
+        case interface, relay, peer, features, log
+
+        /// As the file writes its header.
+        public var header: String { self == .peer ? "[[peer]]" : "[\(rawValue)]" }
+    }
+
+    /// What a changed value needs.
+    public enum Reload: Sendable {
+        /// A reload applies it; sessions go on.
+        case live
+        /// The program has to be started again.
+        case restart
+    }
+
+    public let table: Table
+    public let name: String
+    /// The TOML type, and the unit of a number.
+    public let type: String
+    /// Nil when the key is required.
+    public let defaultValue: String?
+    public let range: String
+    public let reload: Reload
+    /// Whether its value must never be shown.
+    public let isSecret: Bool
+
+    private init(
+        _ table: Table, _ name: String, _ type: String, default defaultValue: String?, _ range: String,
+        _ reload: Reload, isSecret: Bool = false
+    ) {
+        self.table = table
+        self.name = name
+        self.type = type
+        self.defaultValue = defaultValue
+        self.range = range
+        self.reload = reload
+        self.isSecret = isSecret
+    }
+
+    public static let all: [ConfigurationKey] = [
+        .init(.interface, "name", "string", default: "the file's name", "1 to 15 of A-Z a-z 0-9 _ = + . -", .restart),
+        .init(.interface, "private-key", "string", default: nil, "base64 of 32 bytes", .restart, isSecret: true),
+        .init(.interface, "private-key-file", "string", default: nil, "path", .restart),
+        .init(
+            .interface, "address", "string or array of strings", default: "[]",
+            "up to \(Limits.addresses) addresses with prefix length", .restart),
+        .init(.interface, "listen-port", "integer", default: "51820 for a relay, 0 for a client", "0 to 65535", .restart),
+        .init(.interface, "mtu", "integer, bytes", default: "1500", "1280 to 1500", .restart),
+        .init(.interface, "fwmark", "integer or \"auto\"", default: "\"auto\"", "1 to 0xffffffff", .restart),
+        .init(.interface, "table", "string or integer", default: "\"auto\"", "auto, off, 1 to 4294967295", .restart),
+        .init(
+            .interface, "unencrypted-networks", "string or array of strings", default: "[]",
+            "networks with prefix length 1 or more", .live),
+        .init(.relay, "forward", "boolean", default: "true", "true, false", .restart),
+        .init(.relay, "nat", "boolean or array of strings", default: "false", "true, false, interface names", .restart),
+        .init(.peer, "name", "string", default: "none", "1 to 64 printable characters", .live),
+        .init(.peer, "public-key", "string", default: nil, "base64 of 32 bytes", .live),
+        .init(.peer, "preshared-key", "string", default: "none", "base64 of 32 bytes", .live, isSecret: true),
+        .init(.peer, "preshared-key-file", "string", default: "none", "path", .live),
+        .init(.peer, "endpoint", "string", default: "none", "host:port", .live),
+        .init(.peer, "allowed-ips", "string or array of strings", default: "[]", "networks", .live),
+        .init(
+            .peer, "persistent-keepalive", "string or integer, seconds", default: "\"off\"", "off, 1s to 65535s", .live),
+        .init(.features, "batch", "string", default: "\"auto\"", "on, off, auto", .restart),
+        .init(.features, "split", "string", default: "\"auto\"", "on, off, auto", .restart),
+        .init(.features, "aes-gcm", "string", default: "\"auto\"", "on, off, auto", .restart),
+        .init(.features, "path-mtu-discovery", "string", default: "\"auto\"", "on, off, auto", .restart),
+        .init(
+            .log, "level", "string", default: "\"info\"", "trace, debug, info, notice, warning, error, critical", .live),
+    ]
+
+    public static func keys(of table: Table) -> [ConfigurationKey] { all.filter { $0.table == table } }
+
+    /// The names of keys whose values are cut out of the text before anything else reads it.
+    static let secretNames = Set(all.filter(\.isSecret).map(\.name))
+}
+
+/// Limits of a configuration.
+public enum Limits {
+    /// Bytes of a configuration file.
+    public static let fileBytes = 16 << 20
+    /// Bytes of a file that holds one key.
+    public static let keyFileBytes = 4096
+    /// As many as a handshake can carry.
+    public static let addresses = 4
+    public static let peers = 1 << 16
+    public static let peerNameCharacters = 64
+    /// Characters of a network interface's name.
+    public static let interfaceNameBytes = 15
+    /// Tables and arrays inside each other.
+    static let depth = 16
+}

@@ -1,0 +1,48 @@
+public import OxModel
+
+/// Optional parts of the protocol that a side is willing to use, as bits of the wire (Wire.md section 4.5).
+public struct FeatureSet: OptionSet, Hashable, Sendable {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    /// Several inner packets in one datagram.
+    public static let batch = FeatureSet(rawValue: 1 << 0)
+    /// An inner packet over two datagrams.
+    public static let split = FeatureSet(rawValue: 1 << 1)
+}
+
+/// What a handshake message carries, authenticated (Wire.md section 4.5). A response states choices: exactly one AEAD.
+public struct Offer: Hashable, Sendable {
+    /// Best first.
+    public var aeads: [AEAD]
+    public var features: FeatureSet
+    /// The ids under which the sender wants to receive, one a path.
+    public var sessions: [PathID: RemoteSessionID]
+    /// The sender's addresses inside the tunnel. For people: allowed-ips decide.
+    public var innerAddresses: [IPAddress]
+
+    public init(
+        aeads: [AEAD], features: FeatureSet, sessions: [PathID: RemoteSessionID], innerAddresses: [IPAddress] = []
+    ) {
+        self.aeads = aeads
+        self.features = features
+        self.sessions = sessions
+        self.innerAddresses = innerAddresses
+    }
+}
+
+/// The TAI64N label of an initiation. It must grow from one initiation of a peer to the next.
+public struct Timestamp: Hashable, Comparable, Sendable {
+    /// Seconds of TAI64.
+    public var seconds: UInt64
+    public var nanoseconds: UInt32
+
+    public init(seconds: UInt64, nanoseconds: UInt32) {
+        self.seconds = seconds
+        self.nanoseconds = nanoseconds
+    }
+
+    public static func < (a: Timestamp, b: Timestamp) -> Bool {
+        (a.seconds, a.nanoseconds) < (b.seconds, b.nanoseconds)
+    }
+}

@@ -1,0 +1,85 @@
+internal import COxTunnel
+public import OxModel
+
+/// What a worker tells the control thread.
+public enum WorkerEvent: Sendable {
+    case packetsWaiting(PeerID)
+    case handshake([UInt8], from: SocketAddress)
+    case sessionConfirmed(SessionID)
+    case activity(SessionID, SessionActivity)
+    case addressChanged(SessionID, SocketAddress)
+    case challengeAnswered(SessionID, token: UInt64, from: SocketAddress)
+    case mtuAcknowledged(SessionID, size: Int)
+    case mtuBlackHole(SessionID)
+    case closed(SessionID, reason: UInt8)
+    case sessionRetired(SessionID)
+    case peerRetired(PeerID)
+    /// Somebody deleted the device. Nothing is read from it any more.
+    case deviceLost
+
+    /// Nil for what the wrapper deals with itself.
+    init?(_ event: EventFields) {
+        let session = SessionID(event.session)
+        func instant(_ nanoseconds: UInt64) -> Instant? {
+            nanoseconds == 0 ? nil : Instant(nanoseconds: nanoseconds)
+        }
+        switch event.kind {
+        case .OX_EVENT_PACKETS_WAITING: self = .packetsWaiting(PeerID(event.peer))
+        case .OX_EVENT_HANDSHAKE:
+            self = .handshake(event.datagram, from: event.address)
+        case .OX_EVENT_SESSION_CONFIRMED: self = .sessionConfirmed(session)
+        case .OX_EVENT_ACTIVITY:
+            self = .activity(
+                session,
+                SessionActivity(
+                    lastReceived: instant(event.activity.received_ns),
+                    lastReceivedEliciting: instant(event.activity.received_eliciting_ns),
+                    lastSent: instant(event.activity.sent_ns),
+                    lastSentEliciting: instant(event.activity.sent_eliciting_ns),
+                    numbersUsed: event.activity.numbers))
+        case .OX_EVENT_ADDRESS_CHANGED: self = .addressChanged(session, event.address)
+        case .OX_EVENT_CHALLENGE_ANSWERED:
+            self = .challengeAnswered(session, token: event.token, from: event.address)
+        case .OX_EVENT_MTU_ACKNOWLEDGED: self = .mtuAcknowledged(session, size: Int(event.size))
+        case .OX_EVENT_MTU_BLACK_HOLE: self = .mtuBlackHole(session)
+        case .OX_EVENT_CLOSED: self = .closed(session, reason: UInt8(truncatingIfNeeded: event.size))
+        case .OX_EVENT_SESSION_RETIRED: self = .sessionRetired(session)
+        case .OX_EVENT_PEER_RETIRED: self = .peerRetired(PeerID(event.peer))
+        case .OX_EVENT_DEVICE_LOST: self = .deviceLost
+        case .OX_EVENT_POLICY_TAKEN: return nil
+        }
+    }
+}
+
+/// What a session did, up to now. "Eliciting" is what wants an answer: data and keepalives, not bare feedback.
+public struct SessionActivity: Equatable, Sendable {
+    public var lastReceived: Instant?
+    public var lastReceivedEliciting: Instant?
+    public var lastSent: Instant?
+    public var lastSentEliciting: Instant?
+    public var numbersUsed: UInt64
+}
+
+/// An ox_event without the object that it may carry.
+struct EventFields {
+    var kind: ox_event_kind
+    var peer: UInt32
+    var session: UInt32
+    var size: UInt32
+    var token: UInt64
+    var address: SocketAddress
+    var activity: ox_activity
+    var datagram: [UInt8]
+
+    @unsafe init(_ event: ox_event) {
+        kind = unsafe event.kind
+        peer = unsafe event.peer
+        session = unsafe event.session
+        size = unsafe event.size
+        token = unsafe event.token
+        address = unsafe SocketAddress(event.address)
+        activity = unsafe event.activity
+        let bytes = unsafe kind == .OX_EVENT_HANDSHAKE ? withBytes(of: event.datagram) : []
+        datagram = Array(bytes.prefix(Int(size)))
+    }
+}

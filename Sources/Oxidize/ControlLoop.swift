@@ -1,0 +1,79 @@
+import Logging
+import OxCore
+import OxModel
+import Synchronization
+
+/// The control thread, and the worker's thread that it starts and joins.
+final class ControlLoop: @unchecked Sendable {
+    /// How long the last datagrams have to leave at the end.
+    private static let drain = Duration.milliseconds(50)
+
+    // Handed to the control thread once, by `start`, and used there alone: why `@unchecked Sendable` holds.
+    private let node: Node
+    private let setup: NetworkSetup
+    private let inbox: ControlInbox
+    private let logger: Logger
+    private let ended: WakeFlag
+    private let workerStops = Atomic<Bool>(false)
+
+    init(node: Node, inbox: ControlInbox, setup: NetworkSetup, logger: Logger, ended: WakeFlag) {
+        self.node = node
+        self.inbox = inbox
+        self.setup = setup
+        self.logger = logger
+        self.ended = ended
+    }
+
+    func start() throws(CoreError) -> SystemThread {
+        node.setup = setup
+        return try SystemThread.start(name: "ox-control") { self.run() }
+    }
+
+    private func run() {
+        do {
+            try node.start(now: SystemClock.now())
+            let worker = node.worker
+            let thread = try SystemThread.start(name: "ox-worker") { self.turn(worker) }
+            decide()
+            workerStops.store(true, ordering: .releasing)
+            worker.wake()
+            thread.join()
+        } catch {
+            logger.critical("\(error)")
+        }
+        for work in inbox.close() { work(node, SystemClock.now()) }
+        do {
+            try setup.restore()
+        } catch {
+            logger.error("\(error)")
+        }
+        ended.signal()
+    }
+
+    /// Until the tunnel is told to stop, and then until its goodbyes have left.
+    private func decide() {
+        var until: Instant?
+        while true {
+            let now = SystemClock.now()
+            for work in inbox.takeAll() { work(node, now) }
+            node.control(now: now, wall: SystemClock.wall())
+            if node.isStopping, until == nil { until = now + ControlLoop.drain }
+            if let until, until <= now { return }
+            let deadline = [node.deadline(now: now), until].compactMap { $0 }.min()
+            _ = Poll.wait(
+                readable: [node.worker.eventDescriptor, inbox.wake.descriptor],
+                timeout: deadline.map { max(.zero, $0 - now) })
+        }
+    }
+
+    /// The worker's thread: turns while there is work, sleeps while there is none.
+    private func turn(_ worker: Worker) {
+        while !workerStops.load(ordering: .acquiring) {
+            let now = SystemClock.now()
+            let (again, next) = worker.turn(now: now)
+            if again { continue }
+            worker.wait(next.map { max(.zero, $0 - now) })
+        }
+        _ = worker.turn(now: SystemClock.now())
+    }
+}

@@ -1,0 +1,74 @@
+import FoundationEssentials
+package import OxConfiguration
+import OxCore
+import OxModel
+
+/// A configured tunnel in the background.
+package struct DetachedDaemon: Sendable {
+    /// Why it did not come up.
+    package struct Failure: Error, Sendable {
+        /// The program's.
+        package let exitCode: Int32
+        /// What it wrote.
+        package let log: String
+    }
+
+    private static let patience = Duration.seconds(10)
+
+    package let name: String
+    private let file: String
+    private let stateDirectory: String
+
+    /// - Parameter name: of the file in the directory, without ".toml".
+    package init(_ name: String, configurationDirectory: String, stateDirectory: String) {
+        self.name = name
+        file = "\(configurationDirectory)/\(name).toml"
+        self.stateDirectory = stateDirectory
+    }
+
+    package func configuration() throws(ConfigurationErrors) -> Configuration { try Configuration.load(path: file) }
+
+    /// Returns when it answers.
+    ///
+    /// - Returns: the path of its log.
+    /// - Throws: `ConfigurationErrors`, `TunnelError` or `Failure`.
+    package func start() throws -> String {
+        let configuration = try configuration()
+        guard Capabilities.hasNetworkAdministration else {
+            throw TunnelError(.permission, "a tunnel needs the capability CAP_NET_ADMIN: run as root, or grant it")
+        }
+        let interface = configuration.interface.name
+        let client = AdminClient(interface, stateDirectory: stateDirectory)
+        if client.mayRun { throw TunnelError(.system, "\(interface) is up already") }
+        let log = "\(stateDirectory)/\(name).log"
+        let pid: Int32
+        do {
+            try SystemFile.makeDirectory(stateDirectory)
+            try SystemFile.remove(log)
+            pid = try Subprocess.detach(
+                CurrentProcess.executablePath,
+                [configuration.role.rawValue, file, "--state-directory", stateDirectory], output: log)
+        } catch {
+            throw TunnelError(error)
+        }
+        let deadline = SystemClock.now() + DetachedDaemon.patience
+        while SystemClock.now() < deadline {
+            if let code = CurrentProcess.exitCode(ofChild: pid) { throw failure(code, log) }
+            if client.mayRun, (try? client.status()) != nil { return log }
+            _ = Poll.wait(readable: [], timeout: .milliseconds(20))
+        }
+        throw failure(1, log)
+    }
+
+    private func failure(_ code: Int32, _ log: String) -> Failure {
+        Failure(exitCode: code == 0 ? 1 : code, log: (try? SystemFile.read(log)) ?? "")
+    }
+
+    /// The client of the tunnel, whether it is called like its file or as the file says.
+    package var client: AdminClient {
+        let byFile = AdminClient(name, stateDirectory: stateDirectory)
+        if byFile.mayRun { return byFile }
+        guard let configured = try? configuration().interface.name else { return byFile }
+        return AdminClient(configured, stateDirectory: stateDirectory)
+    }
+}

@@ -1,0 +1,207 @@
+package import Logging
+package import OxConfiguration
+import OxController
+package import OxCore
+package import OxModel
+
+/// One end of a tunnel without its threads and its clock: a controller, a worker, and the handshakes between them. Production
+/// and simulation drive the same one.
+///
+/// All of it belongs to one control thread, but for `worker.turn` and `worker.wait`.
+package final class Node {
+    package let worker: Worker
+    var settings: NodeSettings
+    var controller: Controller
+    var peers: [PeerID: PeerEntry] = [:]
+    var peerIDs: [PublicKey: PeerID] = [:]
+    /// Peers that the worker still holds although they were removed: their slots are taken.
+    var leaving: Set<PeerID> = []
+    /// Which peer a handshake that this side began is with, by the index of its initiation: random, so that strangers cannot
+    /// answer in the peer's place.
+    var handshakes: [UInt32: PeerID] = [:]
+    var random: any RandomNumberGenerator & Sendable
+    /// The initiation that is being handled: its other half is needed to answer it.
+    var answering: Answering?
+    var responseFrom: SocketAddress?
+    var stamps = TimestampSource()
+    /// What was refused above the worker, under the names of verdicts.
+    var refusals: [String: UInt64] = [:]
+    var pings: [UInt64: Ping] = [:]
+    var wall = WallTime(nanoseconds: 0)
+    let logger: Logger
+    let resolve: (PeerID, Endpoint) -> Void
+    let started: Instant
+    /// What was changed in the system for it; nil in simulation.
+    var setup: NetworkSetup?
+    var isStopping = false
+    /// Sessions that were handed to the worker since the start.
+    package internal(set) var sessionsInstalled = 0
+
+    struct PeerEntry {
+        var publicKey: PublicKey
+        var handshake: (state: OxCore.Handshake, index: UInt32, local: SessionID)?
+        var cookie: (bytes: [UInt8], received: Instant)?
+    }
+
+    struct Answering {
+        var state: OxCore.Handshake
+        var from: SocketAddress
+    }
+
+    struct Ping {
+        var sent: Instant
+        var peer: PeerID
+        var completion: (Duration?) -> Void
+    }
+
+    /// - Parameters:
+    ///   - random: makes challenge tokens, which must not be guessed.
+    ///   - resolve: looks a name up in its own time; the answer comes back through `resolved`.
+    package init(
+        _ settings: NodeSettings, device: Port, network: Port, random: some RandomNumberGenerator & Sendable,
+        logger: Logger, now: Instant, resolve: @escaping (PeerID, Endpoint) -> Void
+    ) throws(CoreError) {
+        self.settings = settings
+        self.logger = logger
+        self.resolve = resolve
+        started = now
+        self.random = random
+        worker = try Worker(
+            identity: settings.identity, sessionIDBytes: settings.local.sessionIDBytes, device: device,
+            network: network)
+        controller = Controller(local: settings.local, random: random)
+    }
+
+    /// Brings the configured peers in. To be called once, before the first `control`.
+    package func start(now: Instant) throws(CoreError) {
+        for key in settings.order { try add(key, now: now) }
+        try publishPolicy()
+        carryOut(now: now)
+        worker.wake()
+    }
+
+    /// Reads what the worker reports, decides, and gives orders.
+    package func control(now: Instant, wall: WallTime) {
+        self.wall = wall
+        worker.clearEvents()
+        while let event = worker.nextEvent() {
+            handle(event, now: now)
+            carryOut(now: now)
+        }
+        controller.advance(to: now)
+        expirePings(now: now)
+        carryOut(now: now)
+        worker.wake()
+    }
+
+    /// When `control` is due, if nothing happens before.
+    package func deadline(now: Instant) -> Instant? {
+        var earliest = controller.deadline
+        if worker.hasBacklog { earliest = min(earliest ?? now + .milliseconds(1), now + .milliseconds(1)) }
+        for ping in pings.values {
+            let due = ping.sent + Node.pingTimeout
+            earliest = min(earliest ?? due, due)
+        }
+        return earliest
+    }
+
+    package func resolved(_ peer: PeerID, _ addresses: [SocketAddress], now: Instant) {
+        controller.handle(.endpointResolved(peer, addresses), now: now)
+        carryOut(now: now)
+        worker.wake()
+    }
+
+    /// Says goodbye to everyone. The worker sends it at its next turn.
+    package func shutdown(now: Instant) {
+        worker.order(.stopReading)
+        controller.shutdown(now: now)
+        carryOut(now: now)
+        worker.wake()
+    }
+
+    /// Ends everything that waits, under its name: packets for a session, and halves of packets, which end with their sessions.
+    package func forgetWaiting(now: Instant) {
+        for peer in peers.keys.sorted() {
+            worker.order(.dropStaged(peer))
+            controller.remove(peer, now: now)
+        }
+        carryOut(now: now)
+    }
+
+    func count(_ name: String) { refusals[name, default: 0] += 1 }
+
+    // MARK: Peers
+
+    private func add(_ key: PublicKey, now: Instant) throws(CoreError) {
+        guard let peer = settings.peers[key] else { return }
+        guard let slot = (0..<UInt32(1 << 16)).lazy.map({ PeerID($0) }).first(where: { !isTaken($0) }) else {
+            throw CoreError(attempt: "add a 65,537th peer", reason: .noMemory)
+        }
+        try worker.add(slot)
+        peers[slot] = PeerEntry(publicKey: key)
+        peerIDs[key] = slot
+        controller.add(slot, peer.settings, now: now)
+    }
+
+    private func isTaken(_ peer: PeerID) -> Bool { peers[peer] != nil || leaving.contains(peer) }
+
+    private func remove(_ key: PublicKey, now: Instant) {
+        guard let id = peerIDs.removeValue(forKey: key) else { return }
+        controller.remove(id, now: now)
+        carryOut(now: now)
+        peers[id] = nil
+        leaving.insert(id)
+        worker.order(.removePeer(id))
+    }
+
+    private func publishPolicy() throws(CoreError) {
+        var routes: [(prefix: IPPrefix, peer: PeerID)] = []
+        for key in settings.order {
+            guard let id = peerIDs[key], let peer = settings.peers[key] else { continue }
+            routes += peer.settings.allowedIPs.map { ($0, id) }
+        }
+        try worker.publish(
+            Policy(
+                routes: routes, innerMTU: settings.innerMTU, batch: settings.batch,
+                rejectAfter: settings.local.timers.rejectAfter))
+    }
+
+    /// A reload: applies the difference. Peers that it does not touch lose no packet.
+    package func apply(_ new: NodeSettings, now: Instant) throws(CoreError) {
+        let old = settings
+        settings = new
+        settings.identity = old.identity
+        settings.local.sessionIDBytes = old.local.sessionIDBytes
+        for key in old.order where new.peers[key] == nil { remove(key, now: now) }
+        controller.updateLocal(settings.local)
+        for key in new.order {
+            guard let peer = new.peers[key] else { continue }
+            if let id = peerIDs[key] {
+                if old.peers[key]?.settings != peer.settings { controller.update(id, peer.settings, now: now) }
+            } else {
+                try add(key, now: now)
+            }
+        }
+        try publishPolicy()
+        carryOut(now: now)
+        worker.wake()
+    }
+}
+
+/// TAI64N labels that grow, even when the civil time does not.
+struct TimestampSource {
+    private var last = Timestamp(seconds: 0, nanoseconds: 0)
+
+    /// TAI64 counts from 2^62, and was 10 seconds ahead of UTC in 1970: later leap seconds do not matter for an order.
+    mutating func next(_ wall: WallTime) -> Timestamp {
+        let now = Timestamp(
+            seconds: (1 << 62) + 10 + wall.nanoseconds / 1_000_000_000,
+            nanoseconds: UInt32(wall.nanoseconds % 1_000_000_000))
+        let after =
+            last.nanoseconds == 999_999_999
+            ? Timestamp(seconds: last.seconds + 1, nanoseconds: 0)
+            : Timestamp(seconds: last.seconds, nanoseconds: last.nanoseconds + 1)
+        last = max(now, after)
+        return last
+    }
+}

@@ -1,0 +1,76 @@
+import ArgumentParser
+import OxConfiguration
+import OxModel
+import Oxidize
+
+/// What the commands have in common: how errors are said and what they exit with.
+enum Console {
+    static let permission = ExitCode(77)
+    static let configuration = ExitCode(78)
+
+    static func complain(_ sentence: String) { Terminal.writeError("oxidize: \(sentence)\n") }
+
+    /// Runs a command; an error becomes a sentence and an exit code.
+    static func run(_ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch let error as ConfigurationErrors {
+            for error in error.errors { Terminal.writeError("\(error)\n") }
+            throw configuration
+        } catch let error as TunnelError {
+            complain(error.description)
+            throw exitCode(of: error)
+        } catch let failure as DetachedDaemon.Failure {
+            Terminal.writeError(failure.log)
+            throw ExitCode(failure.exitCode)
+        }
+    }
+
+    private static func exitCode(of error: TunnelError) -> ExitCode {
+        switch error.kind {
+        case .permission: permission
+        case .configuration: configuration
+        case .system: .failure
+        }
+    }
+}
+
+/// A number with so many digits after the point.
+func decimal(_ value: Double, _ places: Int = 1) -> String {
+    guard value.isFinite, abs(value) < 1e15 else { return "\(value)" }
+    var scale: Int64 = 1
+    for _ in 0..<places { scale *= 10 }
+    let scaled = Int64((abs(value) * Double(scale)).rounded())
+    let sign = value < 0 && scaled > 0 ? "-" : ""
+    if places == 0 { return "\(sign)\(scaled)" }
+    let fraction = String(scaled % scale)
+    return "\(sign)\(scaled / scale)." + String(repeating: "0", count: places - fraction.count) + fraction
+}
+
+/// Where the state of running tunnels is.
+struct StateDirectory: ParsableArguments {
+    @Option(
+        name: .customLong("state-directory"),
+        help: ArgumentHelp("Where control sockets and journals are.", valueName: "directory"), completion: .directory)
+    var path = TunnelDefaults.stateDirectory
+}
+
+/// Where `NAME` of `up` and `down` is looked for.
+struct ConfigurationDirectory: ParsableArguments {
+    @Option(
+        name: .customLong("config-directory"),
+        help: ArgumentHelp("Where configuration files are.", valueName: "directory"), completion: .directory)
+    var path = "/etc/oxidize"
+}
+
+/// Names of running tunnels, for completions.
+let runningNames = CompletionKind.custom { _, _, _ in
+    (try? AdminClient.running(stateDirectory: TunnelDefaults.stateDirectory)) ?? []
+}
+
+/// A name, and not a path, so that it stays inside its directory.
+func checkName(_ name: String) throws {
+    guard !name.isEmpty, !name.contains("/"), !name.hasPrefix(".") else {
+        throw ValidationError("'\(name)' is a path; NAME is a tunnel's name, as in /etc/oxidize/NAME.toml.")
+    }
+}

@@ -1,0 +1,103 @@
+import Oxidize
+
+/// What `show` prints for people, in the manner of wg(8).
+extension TunnelStatus {
+    func text(colours: Bool) -> String {
+        let style = TextStyle(isOn: colours)
+        var lines = [
+            "\(style.green("interface")): \(style.green(interface))", "  role: \(role)", "  public key: \(publicKey)",
+            "  listening port: \(listenPort)",
+        ]
+        if let firewallMark { lines.append("  fwmark: 0x\(String(firewallMark, radix: 16))") }
+        lines.append("  up for: \(span(uptimeS))")
+        for peer in peers { lines += [""] + peer.lines(style) }
+        let dropped = drops.filter { $0.value > 0 }.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+        if !dropped.isEmpty { lines += ["", "\(style.bold("drops")):"] + dropped.map { "  \($0.key): \($0.value)" } }
+        let failures = [("device", device), ("network", network)].flatMap { name, port in port.lines(name) }
+        if !failures.isEmpty { lines += ["", "\(style.bold("system")):"] + failures }
+        return lines.joined(separator: "\n") + "\n"
+    }
+}
+
+extension TunnelStatus.Peer {
+    fileprivate func lines(_ style: TextStyle) -> [String] {
+        var lines = ["\(style.yellow("peer")): \(style.yellow(name ?? publicKey))"]
+        if name != nil { lines.append("  public key: \(publicKey)") }
+        if presharedKey { lines.append("  preshared key: (hidden)") }
+        if let endpoint = paths.first?.remoteAddress ?? endpoint { lines.append("  endpoint: \(endpoint)") }
+        lines.append("  allowed ips: \(allowedIps.isEmpty ? "(none)" : allowedIps.joined(separator: ", "))")
+        lines.append("  state: \(state)\(silent ? style.red(", but it does not answer") : "")")
+        if let lastHandshakeAgoS {
+            let took = handshakeMs.map { ", took \(decimal($0)) ms" } ?? ""
+            lines.append("  latest handshake: \(span(lastHandshakeAgoS)) ago\(took)")
+        }
+        if let handshakeAttempt, state == "connecting" { lines.append("  handshake attempt: \(handshakeAttempt)") }
+        lines.append("  transfer: \(bytes(packetBytesReceived)) received, \(bytes(packetBytesSent)) sent")
+        if encrypted == false {
+            lines.append("  encryption: \(style.red("NOT ENCRYPTED: both ends call this network trusted"))")
+        } else if let aead {
+            lines.append("  encryption: \(aead)")
+        }
+        lines += paths.map { "  path: \($0.text)" }
+        if let persistentKeepaliveS {
+            lines.append("  persistent keepalive: every \(span(persistentKeepaliveS))")
+        }
+        return lines
+    }
+}
+
+extension TunnelStatus.Path {
+    fileprivate var text: String {
+        var parts: [String] = []
+        if let rttMs {
+            parts.append("RTT \(decimal(rttMs)) ± \(decimal(rttVarianceMs ?? 0)) ms")
+            if let rttMinMs { parts.append("least \(decimal(rttMinMs)) ms") }
+        }
+        if let lossPercent { parts.append("loss \(decimal(lossPercent, 2)) %") }
+        parts.append("MTU \(mtuBytes)")
+        return parts.joined(separator: ", ")
+    }
+}
+
+extension TunnelStatus.Port {
+    fileprivate func lines(_ name: String) -> [String] {
+        var lines: [String] = []
+        if sendFailed > 0 {
+            lines.append("  \(name): \(sendFailed) not sent\(lastFailure.map { ", the last because of: \($0)" } ?? "")")
+        }
+        if kernelDrops > 0 { lines.append("  \(name): \(kernelDrops) dropped by the kernel, as they came too fast") }
+        return lines
+    }
+}
+
+private struct TextStyle {
+    let isOn: Bool
+
+    func bold(_ text: String) -> String { paint(text, "1") }
+    func green(_ text: String) -> String { paint(text, "1;32") }
+    func yellow(_ text: String) -> String { paint(text, "1;33") }
+    func red(_ text: String) -> String { paint(text, "1;31") }
+
+    private func paint(_ text: String, _ code: String) -> String { isOn ? "\u{1b}[\(code)m\(text)\u{1b}[0m" : text }
+}
+
+/// "1 day, 2 hours, 5 seconds".
+private func span(_ seconds: Double) -> String {
+    var left = Int64(max(0, min(seconds, 1e12)))
+    var parts: [String] = []
+    for (name, length) in [("day", Int64(86_400)), ("hour", 3600), ("minute", 60), ("second", 1)] {
+        let count = left / length
+        left %= length
+        if count > 0 { parts.append("\(count) \(name)\(count == 1 ? "" : "s")") }
+    }
+    return parts.isEmpty ? "0 seconds" : parts.joined(separator: ", ")
+}
+
+private func bytes(_ count: UInt64) -> String {
+    var value = Double(count)
+    for unit in ["B", "KiB", "MiB", "GiB"] {
+        if value < 1024 { return unit == "B" ? "\(count) B" : "\(decimal(value, 2)) \(unit)" }
+        value /= 1024
+    }
+    return "\(decimal(value, 2)) TiB"
+}

@@ -1,0 +1,288 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "oxcore/io.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { POOL = 4096 };
+
+static ox_pool *pool;
+
+static int set_up(void **state) {
+    (void)state;
+    pool = ox_pool_create(POOL);
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    if (ox_pool_status(pool).free != POOL) return 1;
+    ox_pool_destroy(pool);
+    return 0;
+}
+
+static ox_port *open_port(uint16_t *bound) {
+    ox_port *port = NULL;
+    assert_int_equal(OX_OK, ox_udp_open(&(ox_udp_parameters){0}, bound, &port));
+    assert_true(*bound != 0);
+    return port;
+}
+
+static ox_address loopback(bool v4, uint16_t port) {
+    if (v4) return (ox_address){.ip = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}, .port = port};
+    return (ox_address){.ip = {[15] = 1}, .port = port};
+}
+
+static bool has_v6(void) {
+    int fd = socket(AF_INET6, SOCK_DGRAM, 0);
+    struct sockaddr_in6 name = {.sin6_family = AF_INET6, .sin6_addr = {.s6_addr = {[15] = 1}}};
+    bool has = fd >= 0 && bind(fd, (struct sockaddr *)&name, sizeof name) == 0;
+    if (fd >= 0) close(fd);
+    if (!has) print_message("SKIP: no IPv6 loopback here\n");
+    return has;
+}
+
+static void add(ox_list *list, const void *bytes, size_t len, ox_address to, uint8_t ecn) {
+    ox_buf *buf = ox_pool_get(pool);
+    assert_non_null(buf);
+    if (len > 0) memcpy(buf->data, bytes, len);
+    buf->len = (uint32_t)len;
+    buf->address = to;
+    buf->ecn = ecn;
+    ox_list_append(list, buf);
+}
+
+/* Waits for `count` datagrams, up to a second. */
+static uint32_t await(ox_port *port, ox_list *list, uint32_t count) {
+    ox_port *ports[] = {port};
+    for (uint32_t tries = 0; list->count < count && tries < 100; tries++) {
+        ox_wait(ports, 1, NULL, 10000000);
+        ox_port_receive(port, pool, list, OX_PORT_BATCH);
+    }
+    return list->count;
+}
+
+static void datagrams_cross_with_their_ecn(void **state) {
+    (void)state;
+    uint16_t ports[2];
+    ox_port *a = open_port(&ports[0]), *b = open_port(&ports[1]);
+    for (int family = 0; family < 2; family++) {
+        bool v4 = family == 0;
+        if (!v4 && !has_v6()) continue;
+        for (uint8_t ecn = 0; ecn < 4; ecn++) {
+            for (int back = 0; back < 2; back++) {
+                ox_list out = {0}, in = {0};
+                uint8_t bytes[1472];
+                memset(bytes, 0x55 + ecn, sizeof bytes);
+                add(&out, bytes, sizeof bytes, loopback(v4, ports[!back]), ecn);
+                assert_int_equal(0, ox_port_send(back ? b : a, pool, &out));
+                assert_int_equal(1, await(back ? a : b, &in, 1));
+                assert_int_equal(sizeof bytes, in.head->len);
+                assert_memory_equal(bytes, in.head->data, sizeof bytes);
+                assert_int_equal(ecn, in.head->ecn);
+                assert_int_equal(0, in.head->handshake);
+                ox_address from = loopback(v4, ports[back]);
+                assert_memory_equal(&from, &in.head->address, sizeof from);
+                ox_pool_put_list(pool, &in);
+            }
+        }
+    }
+    ox_port_close(a);
+    ox_port_close(b);
+}
+
+static void a_mixed_batch_keeps_each_datagrams_address_and_ecn(void **state) {
+    (void)state;
+    if (!has_v6()) return;
+    uint16_t ports[2];
+    ox_port *a = open_port(&ports[0]), *b = open_port(&ports[1]);
+    ox_list out = {0}, in = {0};
+    for (uint8_t i = 0; i < 200; i++) add(&out, (uint8_t[]){0x40, i}, 2, loopback(i % 3 == 0, ports[1]), i % 4);
+    assert_int_equal(0, ox_port_send(a, pool, &out));
+    assert_int_equal(200, await(b, &in, 200));
+    uint8_t i = 0;
+    for (ox_buf *buf = in.head; buf != NULL; buf = buf->next, i++) {
+        assert_int_equal(i, buf->data[1]);
+        assert_int_equal(i % 4, buf->ecn);
+        ox_address from = loopback(i % 3 == 0, ports[0]);
+        assert_memory_equal(&from, &buf->address, sizeof from);
+    }
+    ox_pool_put_list(pool, &in);
+    ox_port_report report;
+    ox_port_status(a, &report);
+    assert_int_equal(200, report.sent);
+    ox_port_status(b, &report);
+    assert_int_equal(200, report.received);
+    ox_port_close(a);
+    ox_port_close(b);
+}
+
+static void a_port_belongs_to_one(void **state) {
+    (void)state;
+    uint16_t bound, again;
+    ox_port *a = open_port(&bound), *second = NULL;
+    assert_int_equal(OX_E_SYSTEM, ox_udp_open(&(ox_udp_parameters){.port = bound}, &again, &second));
+    assert_int_equal(EADDRINUSE, errno);
+    assert_null(second);
+    ox_port_close(a);
+    assert_int_equal(OX_OK, ox_udp_open(&(ox_udp_parameters){.port = bound}, &again, &second));
+    assert_int_equal(bound, again);
+    ox_port_close(second);
+    // Nor to a stranger's socket for IPv4 alone.
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof name;
+    assert_int_equal(0, bind(fd, (struct sockaddr *)&name, sizeof name));
+    assert_int_equal(0, getsockname(fd, (struct sockaddr *)&name, &len));
+    assert_int_equal(OX_E_SYSTEM, ox_udp_open(&(ox_udp_parameters){.port = ntohs(name.sin_port)}, NULL, &second));
+    assert_int_equal(EADDRINUSE, errno);
+    close(fd);
+}
+
+static void the_first_byte_chooses_the_socket(void **state) {
+    (void)state;
+    uint16_t ports[2];
+    ox_port *a = open_port(&ports[0]), *b = open_port(&ports[1]);
+    for (uint32_t first = 0; first < 256; first++) {
+        ox_list out = {0}, in = {0};
+        uint8_t bytes[40] = {(uint8_t)first, 0xff, 0xff};
+        add(&out, bytes, sizeof bytes, loopback(true, ports[1]), 0);
+        assert_int_equal(0, ox_port_send(a, pool, &out));
+        assert_int_equal(1, await(b, &in, 1));
+        assert_int_equal(first < 0x40, in.head->handshake);
+        assert_int_equal(first, in.head->data[0]);
+        ox_pool_put_list(pool, &in);
+    }
+    ox_port_close(a);
+    ox_port_close(b);
+}
+
+static void a_flood_of_handshakes_displaces_no_data(void **state) {
+    (void)state;
+    enum { FLOOD = 2000, DATA = 300 };
+    uint16_t ports[2];
+    ox_port *a = open_port(&ports[0]), *b = open_port(&ports[1]);
+    ox_list out = {0};
+    for (uint32_t i = 0; i < FLOOD; i++) {
+        uint8_t bytes[300] = {1, 1};
+        add(&out, bytes, sizeof bytes, loopback(true, ports[1]), 0);
+        if (i % 7 != 0 || i / 7 >= DATA) continue;
+        uint8_t data[1400] = {0x40};
+        ox_store_be16(data + 1, (uint16_t)(i / 7));
+        add(&out, data, sizeof data, loopback(true, ports[1]), 0);
+    }
+    uint32_t sent_data = out.count - FLOOD;
+    (void)ox_port_send(a, pool, &out);
+    uint32_t data = 0, handshakes = 0;
+    ox_port *watched[] = {b};
+    for (uint32_t round = 0; round < 200; round++) {
+        ox_list in = {0};
+        ox_port_receive(b, pool, &in, OX_PORT_BATCH);
+        uint32_t here = 0;
+        for (ox_buf *buf = in.head; buf != NULL; buf = buf->next) {
+            here += buf->handshake;
+            if (buf->handshake) continue;
+            assert_int_equal(data, ox_load_be16(buf->data + 1));
+            data++;
+        }
+        assert_true(here <= OX_HANDSHAKES_PER_RECEIVE);
+        handshakes += here;
+        ox_pool_put_list(pool, &in);
+        if (here == 0 && data == sent_data) break;
+        ox_wait(watched, 1, NULL, 1000000);
+    }
+    ox_port_report report;
+    ox_port_status(b, &report);
+    assert_int_equal(sent_data, data);
+    assert_int_equal(0, report.kernel_drops);
+    assert_int_equal(FLOOD, handshakes + report.kernel_drops_handshake);
+    ox_port_close(a);
+    ox_port_close(b);
+}
+
+static void what_is_too_long_is_marked_and_the_empty_is_kept(void **state) {
+    (void)state;
+    uint16_t bound;
+    ox_port *b = open_port(&bound);
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(bound), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    static uint8_t bytes[9000];
+    memset(bytes, 0x41, sizeof bytes);
+    static const size_t lengths[] = {OX_BUF_CONTENT_MAX, OX_BUF_CONTENT_MAX + 1, 9000, 0, 1};
+    static const bool cut[] = {false, true, true, false, false};
+    for (uint32_t i = 0; i < 5; i++) {
+        assert_int_equal(lengths[i], sendto(fd, bytes, lengths[i], 0, (struct sockaddr *)&to, sizeof to));
+        ox_list in = {0};
+        assert_int_equal(1, await(b, &in, 1));
+        assert_int_equal(cut[i], in.head->cut);
+        assert_int_equal(cut[i] ? OX_BUF_CONTENT_MAX : lengths[i], in.head->len);
+        ox_pool_put_list(pool, &in);
+    }
+    close(fd);
+    ox_port_close(b);
+}
+
+static void a_refused_datagram_is_passed_over(void **state) {
+    (void)state;
+    uint16_t ports[2];
+    ox_port *a = open_port(&ports[0]), *b = open_port(&ports[1]);
+    ox_list out = {0}, in = {0};
+    for (uint8_t i = 0; i < 9; i++) { // every third goes to where no route can lead
+        ox_address to = loopback(true, ports[1]);
+        if (i % 3 == 1) to = (ox_address){.ip = {[10] = 0xff, [11] = 0xff, [12] = 255, [13] = 255, [14] = 255, [15] = 255}, .port = 9};
+        add(&out, (uint8_t[]){0x40, i}, 2, to, 0);
+    }
+    assert_int_equal(3, ox_port_send(a, pool, &out));
+    assert_int_equal(6, await(b, &in, 6));
+    ox_port_report report;
+    ox_port_status(a, &report);
+    assert_int_equal(3, report.send_failed);
+    assert_int_equal(6, report.sent);
+    assert_int_equal(EACCES, report.send_errno); // broadcast
+    ox_pool_put_list(pool, &in);
+    ox_port_close(a);
+    ox_port_close(b);
+}
+
+static void without_buffers_datagrams_wait(void **state) {
+    (void)state;
+    uint16_t ports[2];
+    ox_port *a = open_port(&ports[0]), *b = open_port(&ports[1]);
+    ox_pool *small = ox_pool_create(2);
+    ox_list out = {0}, in = {0};
+    for (uint8_t i = 0; i < 5; i++) add(&out, (uint8_t[]){0x40, i}, 2, loopback(true, ports[1]), 0);
+    assert_int_equal(0, ox_port_send(a, pool, &out));
+    ox_port *watched[] = {b};
+    ox_wait(watched, 1, NULL, 1000000000);
+    assert_int_equal(2, ox_port_receive(b, small, &in, OX_PORT_BATCH));
+    assert_int_equal(0, ox_port_receive(b, small, &in, OX_PORT_BATCH));
+    ox_pool_put_list(small, &in);
+    assert_int_equal(3, await(b, &in, 3));
+    ox_pool_put_list(pool, &in);
+    ox_pool_destroy(small);
+    ox_port_close(a);
+    ox_port_close(b);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(datagrams_cross_with_their_ecn),
+        cmocka_unit_test(a_mixed_batch_keeps_each_datagrams_address_and_ecn),
+        cmocka_unit_test(a_port_belongs_to_one),
+        cmocka_unit_test(the_first_byte_chooses_the_socket),
+        cmocka_unit_test(a_flood_of_handshakes_displaces_no_data),
+        cmocka_unit_test(what_is_too_long_is_marked_and_the_empty_is_kept),
+        cmocka_unit_test(a_refused_datagram_is_passed_over),
+        cmocka_unit_test(without_buffers_datagrams_wait),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

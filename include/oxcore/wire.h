@@ -1,0 +1,180 @@
+/**
+ * @file  The bytes of OxTunnel: datagram header, frames, feedback, handshake payload, replay window.
+ *
+ * Section numbers are those of the specification, Wire.md. Nothing here allocates, seals or opens; every reader is total: any
+ * byte string either has a meaning or is refused, and no read leaves it.
+ *
+ * Threads: pure functions; an ox_replay belongs to one thread.
+ */
+#ifndef OXCORE_WIRE_H
+#define OXCORE_WIRE_H
+
+#include "base.h"
+
+/* ---- data header (Wire.md section 5) ------------------------------------------------------------------------ */
+
+enum {
+    OX_HEADER_MAX = 9,         /**< type byte, 4 of session id, 4 of packet number */
+    OX_SESSION_ID_BYTES_MAX = 4,
+    OX_TYPE_DATA = 0x40,       /**< bits 7 and 6 of a data datagram's first byte are 01 */
+    OX_TYPE_MASK = 0xc0,
+    OX_TYPE_RESERVED = 0x3c,   /**< bits that are zero in version 1 */
+    OX_TYPE_NUMBER_BYTES = 0x03, /**< bytes of packet number less one */
+};
+
+/** A data datagram's header, its packet number still truncated. */
+typedef struct ox_header {
+    uint32_t session;     /**< as the receiver issued it */
+    uint32_t truncated;   /**< the low bits of the packet number */
+    uint8_t number_bytes; /**< 1 to 4 */
+    uint8_t header_bytes; /**< all of the header: the AAD */
+} ox_header;
+
+/** Bytes of packet number to send, so that a receiver whose largest is at least `acknowledged` rebuilds it (section 5.2). */
+uint32_t ox_number_bytes(uint64_t number, uint64_t next_expected);
+
+/** Writes the header; returns its bytes. `session_bytes` is 0 to 4 and `number_bytes` 1 to 4. */
+uint32_t ox_header_write(uint8_t *out, uint32_t session, uint32_t session_bytes, uint64_t number, uint32_t number_bytes);
+
+/**
+ * Reads a header whose session id has `session_bytes` bytes.
+ * @return ::OX_PASS, ::OX_DROP_DATAGRAM_SHORT or ::OX_DROP_DATAGRAM_TYPE (not data, or reserved bits set).
+ */
+OX_MUST_USE ox_verdict ox_header_read(const uint8_t *bytes, size_t len, uint32_t session_bytes, ox_header *header);
+
+/** The packet number nearest to `next_expected` whose low bits are `truncated` (RFC 9000 appendix A.3). */
+uint64_t ox_number_rebuild(uint64_t next_expected, uint32_t truncated, uint32_t number_bytes);
+
+/* ---- replay window (Wire.md section 5.3) -------------------------------------------------------------------- */
+
+enum {
+    OX_REPLAY_WINDOW_MIN = 128,
+    OX_REPLAY_WINDOW_DEFAULT = 2048,
+    OX_REPLAY_WINDOW_MAX = 8192,
+};
+
+/**
+ * The packet numbers received of late, as a ring of bits (RFC 6479). Checked before a datagram is opened and
+ * committed after: a forged datagram changes nothing.
+ */
+typedef struct ox_replay {
+    uint64_t next;                            /**< largest committed number plus one; 0 when there is none */
+    uint32_t window;                          /**< numbers that are told apart, a power of two */
+    uint64_t bits[OX_REPLAY_WINDOW_MAX / 64]; /**< bit n % window: whether n arrived */
+} ox_replay;
+
+/** An empty window of `window` numbers: a power of two from ::OX_REPLAY_WINDOW_MIN to ::OX_REPLAY_WINDOW_MAX. */
+void ox_replay_init(ox_replay *replay, uint32_t window);
+/** ::OX_PASS, ::OX_DROP_REPLAYED or ::OX_DROP_TOO_OLD. Changes nothing. */
+OX_MUST_USE ox_verdict ox_replay_check(const ox_replay *replay, uint64_t number);
+/** Marks a number that ox_replay_check() passed as received. */
+void ox_replay_commit(ox_replay *replay, uint64_t number);
+/** Whether `number` arrived, as far as the window reaches. */
+bool ox_replay_has(const ox_replay *replay, uint64_t number);
+
+/* ---- variable-length integers ------------------------------------------------------------------------------- */
+
+enum { OX_VARINT_MAX = 8 };
+#define OX_VARINT_LIMIT ((uint64_t)1 << 62)
+
+/** Bytes that ox_varint_write() takes for `value`, which is below ::OX_VARINT_LIMIT (RFC 9000 section 16). */
+uint32_t ox_varint_bytes(uint64_t value);
+uint32_t ox_varint_write(uint8_t *out, uint64_t value);
+/** Bytes read, or 0 when `len` bytes do not hold the integer. */
+uint32_t ox_varint_read(const uint8_t *bytes, size_t len, uint64_t *value);
+
+/* ---- frames (Wire.md section 6) ----------------------------------------------------------------------------- */
+
+typedef enum ox_frame_type {
+    OX_FRAME_PADDING = 0x00,   /**< one byte, no length */
+    OX_FRAME_BATCH = 0x01,     /**< inner packets, a varint length each */
+    OX_FRAME_HEAD = 0x02,      /**< the first bytes of an inner packet; always the last frame of its datagram */
+    OX_FRAME_TAIL = 0x03,      /**< its last bytes: varint distance to the HEAD's packet number, then bytes */
+    OX_FRAME_FEEDBACK = 0x04,  /**< what arrived */
+    OX_FRAME_CHALLENGE = 0x05, /**< 8 bytes to be sent back */
+    OX_FRAME_ANSWER = 0x06,    /**< the 8 bytes */
+    OX_FRAME_CLOSE = 0x07,     /**< one byte of reason */
+    OX_FRAME_PACKET = 0x100,   /**< not a number of the wire: a raw inner packet up to the end (section 6.1) */
+} ox_frame_type;
+
+enum { OX_FRAME_FIXED_LENGTH_BYTES = 2, OX_CHALLENGE_BYTES = 8 };
+
+/** One frame, its body in place. */
+typedef struct ox_frame {
+    uint32_t type; /**< an ::ox_frame_type, or a number that this version does not know */
+    const uint8_t *body;
+    size_t len;
+} ox_frame;
+
+/**
+ * Reads the frame at `bytes[*offset]` and moves `*offset` behind it. Runs of padding are one frame.
+ * @return ::OX_PASS, or ::OX_DROP_FRAME_MALFORMED and nothing more can be read.
+ */
+OX_MUST_USE ox_verdict ox_frame_read(const uint8_t *bytes, size_t len, size_t *offset, ox_frame *frame);
+
+/** Writes type and length of a frame whose body of `body_len` bytes (below 16,384) follows: always 3 bytes. */
+uint32_t ox_frame_write_head(uint8_t *out, ox_frame_type type, size_t body_len);
+
+/* ---- feedback (Wire.md section 6.5) ------------------------------------------------------------------------- */
+
+enum {
+    OX_FEEDBACK_RANGES_MAX = 32,
+    OX_FEEDBACK_MAX = 8 * 7 + 16 * OX_FEEDBACK_RANGES_MAX,
+    OX_FEEDBACK_BYTES_MAX = 96, /**< what this implementation writes at most: it fits a buffer's headroom */
+};
+
+/** Packet numbers first to last, both arrived, all between too. */
+typedef struct ox_range {
+    uint64_t first;
+    uint64_t last;
+} ox_range;
+
+typedef struct ox_feedback {
+    uint64_t arrival_us;   /**< when ranges[0].last arrived, on the receiver's clock, modulo 2^32 */
+    uint64_t delay_us;     /**< from then until this frame was made */
+    uint64_t ect0, ect1, ce; /**< datagrams received with each codepoint since the session began */
+    uint32_t count;        /**< ranges, newest first, 1 to ::OX_FEEDBACK_RANGES_MAX */
+    ox_range ranges[OX_FEEDBACK_RANGES_MAX];
+} ox_feedback;
+
+/** Writes a whole FEEDBACK frame of at most `room` bytes; older ranges are left out as needed. 0 if none fits. */
+uint32_t ox_feedback_write(const ox_feedback *feedback, uint8_t *out, size_t room);
+/** Reads the body of a FEEDBACK frame. ::OX_PASS or ::OX_DROP_FRAME_MALFORMED. */
+OX_MUST_USE ox_verdict ox_feedback_read(const uint8_t *body, size_t len, ox_feedback *feedback);
+/** The ranges of the window, newest first, as many as fit in ::OX_FEEDBACK_RANGES_MAX. */
+void ox_feedback_from_replay(const ox_replay *replay, ox_feedback *feedback);
+
+/* ---- handshake payload (Wire.md section 4.5) ---------------------------------------------------------------- */
+
+enum {
+    OX_OFFER_AEADS_MAX = 8,
+    OX_OFFER_PATHS_MAX = 8,
+    OX_OFFER_ADDRESSES_MAX = 4,
+    OX_OFFER_BYTES_MAX = 187, /**< what both handshake messages can carry */
+};
+
+/** The id under which the sender wants to receive on a path. */
+typedef struct ox_offer_path {
+    uint8_t path;
+    uint8_t session_bytes; /**< 0 to 4 */
+    uint32_t session;
+} ox_offer_path;
+
+typedef struct ox_offer {
+    uint8_t timestamp[12];     /**< TAI64N; all zero in a response */
+    uint8_t versions[4];       /**< wire versions that the sender speaks, best first; 0 ends the list */
+    uint8_t aead_count;
+    uint8_t aeads[OX_OFFER_AEADS_MAX]; /**< best first; exactly one in a response. May hold unknown numbers */
+    uint8_t path_count;
+    uint8_t address_count;
+    uint32_t features;
+    ox_offer_path paths[OX_OFFER_PATHS_MAX];
+    uint8_t addresses[OX_OFFER_ADDRESSES_MAX][16]; /**< inner addresses, IPv4 mapped */
+} ox_offer;
+
+/** Writes the payload, padded with zeros to exactly ::OX_OFFER_BYTES_MAX bytes, so that all initiations are one size. */
+OX_MUST_USE ox_status ox_offer_write(const ox_offer *offer, uint8_t out[OX_OFFER_BYTES_MAX]);
+/** Reads a payload; unknown items are skipped. ::OX_E_FORMAT for anything malformed, repeated or missing. */
+OX_MUST_USE ox_status ox_offer_read(const uint8_t *bytes, size_t len, ox_offer *offer);
+
+#endif
