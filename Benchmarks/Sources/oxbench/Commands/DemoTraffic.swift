@@ -10,6 +10,8 @@ struct DemoFigures {
     var gameSent: Int
     var gameLost: Int
     var transferMegabitsPerSecond: Double
+    /// The sender's congestion control, which decides much of the throughput: "cubic", "bbr".
+    var congestionControl: String?
     var wireBytesPerGamePacket: Double
 }
 
@@ -33,11 +35,12 @@ struct DemoTraffic {
         narrator.say("A game: 60 packets a second of 64 to 200 bytes, for \(stage.lengths.gameSeconds) s")
         let game = try playGame()
         narrator.say("A TCP transfer: iperf3, for \(stage.lengths.transferSeconds) s")
-        let rate = try transfer()
+        let transfer = try transferBulk()
         return DemoFigures(
             handshakeMilliseconds: tunnel.map { $0.handshakeMilliseconds ?? max(0, first - median) },
             roundTripMedianMilliseconds: median, roundTripP99Milliseconds: p99, gameSent: game.sent,
-            gameLost: game.lost, transferMegabitsPerSecond: rate, wireBytesPerGamePacket: game.wireBytes)
+            gameLost: game.lost, transferMegabitsPerSecond: transfer.megabits,
+            congestionControl: transfer.congestionControl, wireBytesPerGamePacket: game.wireBytes)
     }
 
     /// Milliseconds of those that came back.
@@ -96,11 +99,12 @@ struct DemoTraffic {
         struct End: Decodable {
             struct Sum: Decodable { let bits_per_second: Double }
             let sum_received: Sum
+            let sender_tcp_congestion: String?
         }
         let end: End
     }
 
-    private func transfer() throws -> Double {
+    private func transferBulk() throws -> (megabits: Double, congestionControl: String?) {
         let server = try children.start(
             "iperf3-server", ["iperf3", "--server", "--one-off", "--forceflush", "--bind", DemoStage.serverAddress],
             in: places.server)
@@ -111,6 +115,7 @@ struct DemoTraffic {
             in: places.client)
         try children.finish(client, seconds: Double(duration) + 20)
         try children.finish(server, seconds: 10)
-        return try client.decoded(as: Transfer.self).end.sum_received.bits_per_second / 1e6
+        let end = try client.decoded(as: Transfer.self).end
+        return (end.sum_received.bits_per_second / 1e6, end.sender_tcp_congestion)
     }
 }

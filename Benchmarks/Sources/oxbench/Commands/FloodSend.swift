@@ -12,7 +12,7 @@ extension Flood {
             discussion: """
                 The datagrams are made beforehand and sent over and over: initiations of strangers, each with a key of \
                 its own, whole and with the right mac1, as anyone who knows the relay's public key can make them; and \
-                random ones of the same length, in the share that --random says.
+                random ones of the same length, with a wrong mac1, in the share that --random says.
                 """)
 
         @Option(help: ArgumentHelp("The relay: 192.0.2.1:51820 or [2001:db8::1]:51820.", valueName: "address"))
@@ -92,8 +92,8 @@ struct ForgedInitiations {
             randomDue += randomShare
             if randomDue >= 1 {
                 randomDue -= 1
-                // The type byte stays, so that it goes where initiations go.
-                datagram = datagram.prefix(1) + (1..<datagram.count).map { _ in UInt8.random(in: 0...255) }
+                // Type and version stay (Wire.md section 4.2), so that it takes the mac1 to tell that it is forged.
+                datagram = datagram.prefix(4) + (4..<datagram.count).map { _ in UInt8.random(in: 0...255) }
             }
             datagramBytes = datagram.count
             bytes += datagram
