@@ -83,6 +83,6 @@ let package = Package(
         tests("OxConfigurationTests", ["OxConfiguration", "OxModel"]),
         tests("OxControllerTests", ["OxController", "OxModel"]),
         tests("OxidizeTests", ["Oxidize", "OxConfiguration", "OxModel"]),
-        tests("SimulationTests", ["OxSimulation", "OxModel"]),
+        tests("SimulationTests", ["OxSimulation", "Oxidize", "OxModel"]),
     ]
 )

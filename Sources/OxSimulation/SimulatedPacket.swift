@@ -3,11 +3,11 @@ import OxModel
 /// UDP over IPv4 or IPv6, numbered in its payload, its checksums right.
 enum SimulatedPacket {
     /// Even numbers are IPv4, odd ones IPv6, so that both cross.
-    static func make(id: UInt64, from: Int, to: Int, client: Int, length: Int) -> [UInt8] {
+    static func make(id: UInt64, from: Int, to: Int, length: Int) -> [UInt8] {
         let v4 = id % 2 == 0
         let headers = v4 ? 28 : 48
         let total = max(length, headers + 8)
-        var packet: [UInt8] = v4 ? v4Header(total, from, to, client) : v6Header(total, from, to, client)
+        var packet: [UInt8] = v4 ? v4Header(total, from, to) : v6Header(total, from, to)
         let udpLength = UInt16(total - (headers - 8))
         packet += [0x30, 0x39, 0x30, 0x3a, UInt8(udpLength >> 8), UInt8(udpLength & 0xff), 0, 0]
         packet += (0..<8).map { UInt8(truncatingIfNeeded: id >> (56 - 8 * $0)) }
@@ -27,7 +27,7 @@ enum SimulatedPacket {
         IPAddress(high: 0xfd99_0000_0000_0000, low: host == 0 ? 1 : 0x1_0000 + UInt64(host))
     }
 
-    private static func v4Header(_ total: Int, _ from: Int, _ to: Int, _ client: Int) -> [UInt8] {
+    private static func v4Header(_ total: Int, _ from: Int, _ to: Int) -> [UInt8] {
         var header: [UInt8] = [0x45, 0, UInt8(total >> 8), UInt8(total & 0xff), 0, 0, 0x40, 0, 64, 17, 0, 0]
         for address in [v4Address(of: from), v4Address(of: to)] {
             header += (0..<4).map { UInt8(truncatingIfNeeded: address >> (24 - 8 * UInt32($0))) }
@@ -40,7 +40,7 @@ enum SimulatedPacket {
         return header
     }
 
-    private static func v6Header(_ total: Int, _ from: Int, _ to: Int, _ client: Int) -> [UInt8] {
+    private static func v6Header(_ total: Int, _ from: Int, _ to: Int) -> [UInt8] {
         let payload = total - 40
         return [0x60, 0, 0, 0, UInt8(payload >> 8), UInt8(payload & 0xff), 17, 64]
             + v6Address(of: from).bytes + v6Address(of: to).bytes

@@ -133,7 +133,7 @@ public final class Simulation {
             let id = nextPacket
             nextPacket += 1
             let length = Int.random(in: scenario.packetBytes, using: &random)
-            let packet = SimulatedPacket.make(id: id, from: from, to: to, client: client, length: length)
+            let packet = SimulatedPacket.make(id: id, from: from, to: to, length: length)
             guard host.device.push(packet) else { continue }
             ledger.entered(id, host: from, bytes: packet)
             if late { lateSent.insert(id) }

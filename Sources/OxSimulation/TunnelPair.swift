@@ -42,9 +42,10 @@ public final class TunnelPair {
     /// Inner packets that came out since the last `takeDelivered`.
     private var delivered: [Delivery] = []
     private var flying: [Datagram] = []
-    private let hosts: [Host]
+    let hosts: [Host]
+    var settings: [NodeSettings]
     private let sessionIDBytes: [Int]
-    private var now = Instant(nanoseconds: 1_000_000_000)
+    private(set) var now = Instant(nanoseconds: 1_000_000_000)
 
     /// One way.
     private static let delay = Duration.milliseconds(10)
@@ -71,6 +72,7 @@ public final class TunnelPair {
                     random: SeededGenerator(seed: random.next()), now: now))
         }
         hosts = made
+        self.settings = settings
         connecting = exchange()
         guard hosts.allSatisfy({ $0.node.sessionsInstalled == 1 }) else {
             throw Failure(description: "the two sides did not agree on a session")
@@ -81,7 +83,7 @@ public final class TunnelPair {
     public static func packet(id: UInt64, from side: Side, payloadBytes: Int) -> [UInt8] {
         let headers = id % 2 == 0 ? 28 : 48
         return SimulatedPacket.make(
-            id: id, from: side.rawValue, to: side.other.rawValue, client: 1, length: headers + payloadBytes)
+            id: id, from: side.rawValue, to: side.other.rawValue, length: headers + payloadBytes)
     }
 
     /// Hands these packets to the device of `side` at one moment. The datagrams that carry them are returned, and are
@@ -117,6 +119,12 @@ public final class TunnelPair {
             sent += flying
         }
         return sent
+    }
+
+    /// Carries out what this side was just told, and all that follows from it.
+    func settle(_ side: Side) {
+        flying += run(side)
+        exchange()
     }
 
     /// What came out since the last call.
