@@ -82,7 +82,9 @@ let package = Package(
         tests("OxCoreTests", ["OxCore", "OxModel"]),
         tests("OxConfigurationTests", ["OxConfiguration", "OxModel"]),
         tests("OxControllerTests", ["OxController", "OxModel"]),
-        tests("OxidizeTests", ["Oxidize", "OxConfiguration", "OxModel"]),
+        tests(
+            "OxidizeTests",
+            ["Oxidize", "OxConfiguration", "OxCore", "OxModel", .product(name: "Logging", package: "swift-log")]),
         tests("SimulationTests", ["OxSimulation", "Oxidize", "OxModel"]),
     ]
 )

@@ -7,14 +7,17 @@
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/** Datagrams have two sockets on one port: bulk must not suffer from a flood of handshakes, nor the other way round. */
-enum { DATA = 0, HANDSHAKE = 1, SOCKETS = 2 };
+/** One port has sockets for data and for handshakes: bulk must not suffer from a flood of handshakes, nor the other way round. */
+enum { DATA = 0, HANDSHAKE = 1, SOCKETS = HANDSHAKE + OX_HANDSHAKE_SOCKETS };
+enum { PER_HANDSHAKE_SOCKET = OX_HANDSHAKES_PER_RECEIVE / OX_HANDSHAKE_SOCKETS };
+_Static_assert(OX_HANDSHAKE_SOCKETS == 4, "the steering program takes two bits of its hash");
 enum {
     DEFAULT_BUFFER = 4 << 20,
-    HANDSHAKE_BUFFER = 256 << 10,
+    HANDSHAKE_BUFFER = 64 << 10,
     CONTROL_BYTES = 64,
 };
 
@@ -119,7 +122,7 @@ static uint32_t receive_from(udp *u, int fd, ox_pool *pool, ox_list *out, uint32
         buf->len = u->messages[i].msg_len;
         buf->cut = (u->messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
         buf->ecn = received_ecn(&u->messages[i].msg_hdr);
-        buf->handshake = fd == u->fds[HANDSHAKE];
+        buf->handshake = fd != u->fds[DATA];
         from_name(&u->names[i], &buf->address);
         ox_list_append(out, buf);
     }
@@ -135,7 +138,14 @@ static uint32_t udp_receive(ox_port *port, ox_pool *pool, ox_list *out, uint32_t
         count += got;
         if (got < OX_PORT_BATCH) break;
     }
-    return count + receive_from(u, u->fds[HANDSHAKE], pool, out, OX_HANDSHAKES_PER_RECEIVE);
+    port->flooded = 0;
+    for (int i = 0; i < OX_HANDSHAKE_SOCKETS; i++) {
+        if (port->held & 1u << i) continue;
+        uint32_t got = receive_from(u, u->fds[HANDSHAKE + i], pool, out, PER_HANDSHAKE_SOCKET);
+        if (got == PER_HANDSHAKE_SOCKET) port->flooded |= (uint8_t)(1u << i);
+        count += got;
+    }
+    return count;
 }
 
 /* ---- send --------------------------------------------------------------------------------------------------- */
@@ -202,9 +212,11 @@ static uint32_t udp_send(ox_port *port, ox_pool *pool, ox_list *packets) {
 
 static uint32_t udp_descriptors(const ox_port *port, int out[OX_PORT_DESCRIPTORS_MAX]) {
     const udp *u = (const udp *)port;
-    out[0] = u->fds[DATA];
-    out[1] = u->fds[HANDSHAKE];
-    return SOCKETS;
+    uint32_t count = 0;
+    out[count++] = u->fds[DATA];
+    for (int i = 0; i < OX_HANDSHAKE_SOCKETS; i++)
+        if (!(port->held & 1u << i)) out[count++] = u->fds[HANDSHAKE + i];
+    return count;
 }
 
 static uint64_t kernel_drops(int fd) {
@@ -223,7 +235,7 @@ static void udp_status(const ox_port *port, ox_port_report *report) {
     ox_snapshot(&code, &u->failed_errno, 8);
     report->send_errno = (int32_t)code;
     report->kernel_drops = kernel_drops(u->fds[DATA]);
-    report->kernel_drops_handshake = kernel_drops(u->fds[HANDSHAKE]);
+    for (int i = HANDSHAKE; i < SOCKETS; i++) report->kernel_drops_handshake += kernel_drops(u->fds[i]);
 }
 
 static void udp_close(ox_port *port) {
@@ -273,13 +285,31 @@ static uint16_t bound_port(int fd) {
     return address.port;
 }
 
-/** Sockets of the group are numbered in the order in which they were bound; the program's value is such a number. */
+/**
+ * Sockets of the group are numbered in the order in which they were bound; the program's value is such a number. The
+ * initiator's address (of IPv6 the network) chooses the handshake socket, by a seed that nobody else knows.
+ */
 static bool steer(int fd) {
+    uint32_t seed;
+    if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed) return false;
+    const uint32_t ip = (uint32_t)SKF_NET_OFF;
     struct sock_filter program[] = {
         BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0), // the type byte; an empty datagram ends here with 0
         BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, DATA),
-        BPF_STMT(BPF_RET | BPF_K, HANDSHAKE),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, ip),
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x60, 2, 0),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ip + 12), // IPv4: the source address
+        BPF_STMT(BPF_JMP | BPF_JA, 4),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ip + 8), // IPv6: the first half of the source address
+        BPF_STMT(BPF_MISC | BPF_TAX, 0),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ip + 12),
+        BPF_STMT(BPF_ALU | BPF_XOR | BPF_X, 0),
+        BPF_STMT(BPF_ALU | BPF_XOR | BPF_K, seed),
+        BPF_STMT(BPF_ALU | BPF_MUL | BPF_K, 0x9e3779b1), // 2^32 over the golden ratio
+        BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 30),
+        BPF_STMT(BPF_ALU | BPF_ADD | BPF_K, HANDSHAKE),
+        BPF_STMT(BPF_RET | BPF_A, 0),
     };
     struct sock_fprog filter = {.len = sizeof program / sizeof program[0], .filter = program};
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &filter, sizeof filter) == 0;
@@ -319,7 +349,7 @@ ox_status ox_udp_open(const ox_udp_parameters *parameters, uint16_t *bound, ox_p
     udp *u = calloc(1, sizeof *u);
     if (u == NULL) return OX_E_MEMORY;
     u->port.operations = &udp_operations;
-    u->fds[DATA] = u->fds[HANDSHAKE] = -1;
+    for (int i = 0; i < SOCKETS; i++) u->fds[i] = -1;
     u->family = AF_INET6;
     bool open = open_sockets(u, parameters);
     if (!open && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {

@@ -21,8 +21,8 @@ static uint32_t meter_load(ox_meter *m, uint64_t now_ns) {
     return now > m->before ? now : m->before;
 }
 
-/** Whether this source has had its share of this second. IPv6 sources count by /64. */
-static bool source_spent(ox_tunnel *tunnel, const ox_address *from, uint64_t now_ns) {
+/** What this source has had in this second. IPv6 sources count by /64. */
+static ox_source *source(ox_tunnel *tunnel, const ox_address *from, uint64_t now_ns) {
     uint64_t high = ox_load_be64(from->ip), low = ox_load_be64(from->ip + 8);
     bool v4 = high == 0 && low >> 32 == 0xffff;
     uint64_t hash = (v4 ? low : high) ^ tunnel->gate.seed;
@@ -30,16 +30,16 @@ static bool source_spent(ox_tunnel *tunnel, const ox_address *from, uint64_t now
     hash = (hash ^ hash >> 32) * 0xd6e8feb86659fd93u;
     hash ^= hash >> 32;
     uint64_t second = now_ns / OX_NS_PER_SECOND;
-    uint64_t at = hash % OX_GATE_SOURCES;
-    if (tunnel->gate.sources[at].second != second) {
-        tunnel->gate.sources[at].second = second;
-        tunnel->gate.sources[at].count = 0;
-    }
-    return ++tunnel->gate.sources[at].count > tunnel->policy.source_handshakes_per_second;
+    ox_source *found = &tunnel->gate.sources[hash % OX_GATE_SOURCES];
+    if (found->second != second) *found = (ox_source){.second = second};
+    return found;
 }
 
 /** Asks for proof that the initiator is at its address. */
 static ox_verdict send_cookie(ox_tunnel *tunnel, const ox_buf *buf, uint64_t now_ns) {
+    // One source that floods must not spend the cookies of all others. Twice its handshakes, for a cookie can get lost.
+    if (++source(tunnel, &buf->address, now_ns)->cookies > 2 * tunnel->policy.source_handshakes_per_second)
+        return OX_DROP_HANDSHAKE_COOKIE_LIMIT;
     if (meter(&tunnel->gate.cookies, now_ns) > tunnel->policy.cookies_per_second) return OX_DROP_HANDSHAKE_COOKIE_LIMIT;
     uint8_t reply[OX_COOKIE_REPLY_BYTES];
     ox_cookie_reply(tunnel->is.cookies, now_ns, buf->data, buf->len, &buf->address, reply);
@@ -80,7 +80,8 @@ static ox_verdict judge(ox_tunnel *tunnel, const ox_buf *buf, uint64_t now_ns) {
     if (meter_load(&tunnel->gate.initiations, now_ns) <= tunnel->policy.handshakes_per_second) return OX_PASS;
     if (!ox_cookie_valid(tunnel->is.cookies, now_ns, buf->data, buf->len, &buf->address))
         return send_cookie(tunnel, buf, now_ns);
-    return source_spent(tunnel, &buf->address, now_ns) ? OX_DROP_HANDSHAKE_RATE : OX_PASS;
+    bool spent = ++source(tunnel, &buf->address, now_ns)->handshakes > tunnel->policy.source_handshakes_per_second;
+    return spent ? OX_DROP_HANDSHAKE_RATE : OX_PASS;
 }
 
 void ox_gate_handshake(ox_tunnel *tunnel, ox_buf *buf, uint64_t now_ns) {

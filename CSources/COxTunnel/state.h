@@ -86,6 +86,12 @@ typedef struct ox_awaited {
     bool awaited;
 } ox_awaited;
 
+typedef struct ox_source {
+    uint64_t second;
+    uint32_t handshakes; /**< that came with a cookie */
+    uint32_t cookies;    /**< asked for */
+} ox_source;
+
 typedef struct ox_gate {
     ox_awaited awaited[OX_GATE_AWAITED];
     ox_meter initiations;
@@ -93,10 +99,7 @@ typedef struct ox_gate {
     ox_meter cookie_replies;
     ox_meter responses;
     uint64_t seed;
-    struct {
-        uint64_t second;
-        uint32_t count;
-    } sources[OX_GATE_SOURCES];
+    ox_source sources[OX_GATE_SOURCES];
 } ox_gate;
 
 struct ox_tunnel {

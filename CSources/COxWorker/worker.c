@@ -4,6 +4,9 @@
 
 enum { DEFAULT_BUFFERS = 4096, ORDERS_PER_TURN = 256 };
 
+/** What a flood of handshakes can make a worker do: OX_HANDSHAKES_PER_RECEIVE checks in so long, and no more wake-ups. */
+static const uint64_t HANDSHAKE_PAUSE_NS = 2000000;
+
 struct ox_worker {
     ox_pool *pool;
     ox_tunnel *tunnel;
@@ -16,6 +19,7 @@ struct ox_worker {
     ox_wake *happened; /**< raised by the worker */
     ox_event owed;     /**< an object to be given back, for which the ring had no room */
     bool reading;      /**< the device is read */
+    uint64_t held_until_ns; /**< handshake sockets that were full are left alone until then */
     uint32_t buffers;
 };
 
@@ -142,7 +146,12 @@ bool ox_worker_turn(ox_worker *worker, uint64_t now_ns, uint64_t *next_ns) {
     more |= orders == ORDERS_PER_TURN;
 
     ox_list datagrams = {0}, packets = {0};
+    if (now_ns >= worker->held_until_ns) worker->network->held = 0;
     more |= ox_port_receive(worker->network, worker->pool, &datagrams, OX_PORT_BATCH) >= OX_PORT_BATCH;
+    if (worker->network->flooded != 0) {
+        worker->network->held |= worker->network->flooded;
+        worker->held_until_ns = now_ns + HANDSHAKE_PAUSE_NS;
+    }
     ox_tunnel_ingress(worker->tunnel, &datagrams, now_ns);
     if (worker->reading) {
         more |= ox_port_receive(worker->device, worker->pool, &packets, OX_PORT_BATCH) >= OX_PORT_BATCH;
@@ -153,6 +162,7 @@ bool ox_worker_turn(ox_worker *worker, uint64_t now_ns, uint64_t *next_ns) {
         }
     }
     *next_ns = ox_tunnel_advance(worker->tunnel, now_ns);
+    if (worker->network->held != 0 && *next_ns > worker->held_until_ns) *next_ns = worker->held_until_ns;
     flush(worker);
     if (ox_tunnel_take_edge(worker->tunnel)) ox_wake_signal(worker->happened);
     return more;

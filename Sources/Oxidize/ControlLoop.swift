@@ -31,6 +31,8 @@ final class ControlLoop: @unchecked Sendable {
 
     private func run() {
         do {
+            // The first initiations carry the time.
+            node.wall = SystemClock.wall()
             try node.start(now: SystemClock.now())
             let worker = node.worker
             let thread = try SystemThread.start(name: "ox-worker") { self.turn(worker) }

@@ -51,6 +51,9 @@ link "$relay" eth1 198.51.100.1/24 2001:db8:2::1/64
 link "$server" eth0 198.51.100.2/24 2001:db8:2::2/64
 ip -n "$client" route add default via 192.0.2.2
 ip -n "$client" -6 route add default via 2001:db8:1::2
+# Without a tunnel its inner addresses lead nowhere, and not to the relay by the default route.
+ip -n "$client" route add prohibit 10.9.0.0/16
+ip -n "$client" -6 route add prohibit fd09::/48
 
 inside() { local namespace=$1; shift; ip netns exec "$namespace" "$@"; }
 reaches() { inside "$1" ping -q -n -c 1 -W 1 "${@:2}" >/dev/null; }
@@ -280,6 +283,8 @@ check "and within 20 s when the relay had been killed" within 20 reaches "$clien
 check "SIGTERM ends the client with exit code 0" end "$client_pid"
 check "nothing of the client's is left" unchanged "$client"
 start "$client" client "$scratch/client.toml"; client_pid=$started
+in_one_attempt() { within 3 connected "$client" oxc && holds "$client" oxc 'p["handshake_ms"] < 400'; }
+check "a client that was started again connects at its first attempt" in_one_attempt
 check "a new client's full packets with DF pass over 1400 bytes" \
     within 5 reaches "$client" -M "do" -s 1472 10.9.0.1
 end "$client_pid" INT
@@ -307,7 +312,7 @@ check "a client that was killed and started again works" within 5 reaches "$clie
 check "and ends" end "$client_pid"
 check "with nothing left behind" unchanged "$client"
 
-# ---- up and down, and one capability -----------------------------------------------------------------------------
+# ---- up and down -------------------------------------------------------------------------------------------------
 
 mkdir "$scratch/etc"
 cp "$scratch/client.toml" "$scratch/etc/home.toml"
@@ -332,6 +337,23 @@ s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); s.bind(("::", 51820)); ti
 }
 check "up says why a tunnel does not come up" says_why
 check "and nothing is left of that" within 2 unchanged "$client"
+
+# ---- systemd and privileges ----------------------------------------------------------------------------------------
+
+tells_systemd() {
+    python3 - "$scratch/notify" >"$scratch/notified" <<'PYTHON' &
+import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind(sys.argv[1]); s.settimeout(20); text = ""
+while "STOPPING" not in text: text = s.recv(4096).decode(); print(text, flush=True)
+PYTHON
+    local listener=$!
+    within 5 test -S "$scratch/notify" || return 1
+    NOTIFY_SOCKET=$scratch/notify start "$client" client "$scratch/client.toml"
+    within 5 grep -q READY=1 "$scratch/notified" && kill -HUP "$started" &&
+        within 5 grep -q RELOADING=1 "$scratch/notified" && end "$started" && wait "$listener" &&
+        grep -q 'STATUS=client on oxc, 1 peer' "$scratch/notified" && grep -q STOPPING=1 "$scratch/notified"
+}
+check "systemd hears of the start, a reload and the end" tells_systemd
 
 # Where only root may open /dev/net/tun, the program gets one that all may, as udev makes it.
 if command -v setpriv >/dev/null && mknod -m 666 "$scratch/tun" c 10 200 2>/dev/null; then

@@ -13,7 +13,8 @@
 
 enum {
     OX_DEVICE_NAME_MAX = 15,
-    OX_PORT_DESCRIPTORS_MAX = 2,
+    OX_HANDSHAKE_SOCKETS = 4,      /**< initiators are spread over them by address */
+    OX_PORT_DESCRIPTORS_MAX = 1 + OX_HANDSHAKE_SOCKETS,
     OX_PORT_BATCH = 64,            /**< packets that one system call moves at most */
     OX_HANDSHAKES_PER_RECEIVE = 32, /**< handshake datagrams that one receive hands out at most */
 };
@@ -25,7 +26,7 @@ typedef struct ox_port_report {
     uint64_t send_failed;          /**< datagrams or packets that the kernel refused */
     int32_t send_errno;            /**< of the last refusal */
     uint64_t kernel_drops;         /**< datagrams lost because the data socket's buffer was full */
-    uint64_t kernel_drops_handshake; /**< likewise the handshake socket's */
+    uint64_t kernel_drops_handshake; /**< likewise the handshake sockets' */
 } ox_port_report;
 
 /** The seam. An implementation embeds ox_port as its first member. */
@@ -46,6 +47,8 @@ typedef struct ox_port_operations {
 struct ox_port {
     const ox_port_operations *operations;
     bool lost; /**< what the port stood on is gone for good, such as a deleted TUN device; set by receive() */
+    uint8_t flooded; /**< bit i: handshake socket i may hold more than the last receive() took; set by receive() */
+    uint8_t held;    /**< bit i: handshake socket i is neither read nor waited for; set by the owner */
 };
 
 static inline uint32_t ox_port_receive(ox_port *port, ox_pool *pool, ox_list *out, uint32_t max) {
@@ -74,8 +77,9 @@ typedef struct ox_udp_parameters {
 } ox_udp_parameters;
 
 /**
- * Opens the UDP port for IPv4 and IPv6, or for IPv4 alone where the kernel has no IPv6. Handshake datagrams have a
- * socket, and so a buffer, of their own (SO_REUSEPORT with a steering program): a flood of them displaces no data.
+ * Opens the UDP port for IPv4 and IPv6, or for IPv4 alone where the kernel has no IPv6. Handshake datagrams have
+ * sockets, and so buffers, of their own (SO_REUSEPORT with a steering program): a flood of them displaces no data, and
+ * a flood from one address no handshake from most others.
  * Datagrams go out unfragmented, whatever the kernel believes the path's MTU to be (RFC 8899 section 4.1).
  *
  * @param bound  the port in use; may be NULL.

@@ -65,7 +65,12 @@ package final class Daemon: Sendable {
         let server = try makeServer()
         defer { server.stop() }
         try tunnel.start()
-        try server.start()
+        do {
+            try server.start()
+        } catch {
+            tunnel.stop()
+            throw error
+        }
         Systemd.notify("READY=1\n\(statusLine)")
         let wasAsked = try serve(signals)
         tunnel.waitUntilEnded()

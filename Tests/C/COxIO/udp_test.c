@@ -209,6 +209,46 @@ static void a_flood_of_handshakes_displaces_no_data(void **state) {
     ox_port_close(b);
 }
 
+/* Sends handshake datagrams from 127.0.0.`host`. */
+static void flood_from(uint8_t host, uint16_t to_port, uint32_t count) {
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000000u + host)};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(to_port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    assert_int_equal(0, bind(fd, (struct sockaddr *)&from, sizeof from));
+    static const uint8_t bytes[300] = {1, 1};
+    for (uint32_t i = 0; i < count; i++)
+        assert_int_equal(sizeof bytes, sendto(fd, bytes, sizeof bytes, 0, (struct sockaddr *)&to, sizeof to));
+    close(fd);
+}
+
+static void initiators_are_spread_over_sockets_by_address(void **state) {
+    (void)state;
+    uint16_t bound;
+    ox_port *b = open_port(&bound);
+    ox_port *watched[] = {b};
+    flood_from(1, bound, 1000);
+    ox_list in = {0};
+    await(b, &in, OX_HANDSHAKES_PER_RECEIVE / OX_HANDSHAKE_SOCKETS);
+    assert_int_equal(OX_HANDSHAKES_PER_RECEIVE / OX_HANDSHAKE_SOCKETS, in.count);
+    ox_pool_put_list(pool, &in);
+    uint8_t flooded = b->flooded;
+    assert_true(flooded != 0 && (flooded & (flooded - 1)) == 0); // one address, one socket
+    b->held = flooded;
+    ox_wait(watched, 1, NULL, 1000000); // not woken for ever by what is held
+    assert_int_equal(0, ox_port_receive(b, pool, &in, OX_PORT_BATCH));
+    uint32_t passed = 0;
+    for (uint8_t host = 2; host < 66; host++) {
+        flood_from(host, bound, 1);
+        passed += ox_port_receive(b, pool, &in, OX_PORT_BATCH);
+        ox_pool_put_list(pool, &in);
+    }
+    assert_in_range(passed, 32, 60); // three quarters, about
+    b->held = 0;
+    assert_true(ox_port_receive(b, pool, &in, OX_PORT_BATCH) > 0);
+    ox_pool_put_list(pool, &in);
+    ox_port_close(b);
+}
+
 static void what_is_too_long_is_marked_and_the_empty_is_kept(void **state) {
     (void)state;
     uint16_t bound;
@@ -280,6 +320,7 @@ int main(void) {
         cmocka_unit_test(a_port_belongs_to_one),
         cmocka_unit_test(the_first_byte_chooses_the_socket),
         cmocka_unit_test(a_flood_of_handshakes_displaces_no_data),
+        cmocka_unit_test(initiators_are_spread_over_sockets_by_address),
         cmocka_unit_test(what_is_too_long_is_marked_and_the_empty_is_kept),
         cmocka_unit_test(a_refused_datagram_is_passed_over),
         cmocka_unit_test(without_buffers_datagrams_wait),

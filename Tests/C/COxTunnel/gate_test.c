@@ -132,6 +132,21 @@ static void cookies_are_limited_but_never_cease(void **state) {
     finish(&g);
 }
 
+static void one_source_leaves_cookies_for_others(void **state) {
+    (void)state;
+    gate g;
+    begin(&g);
+    for (uint32_t i = 0; i < 1000; i++) give_initiation(&g, 1);
+    assert_int_equal(10, forget_events(&g.t.b));
+    assert_int_equal(8, forget_datagrams(&g.t.b));
+    give_initiation(&g, 2);
+    assert_int_equal(1, forget_datagrams(&g.t.b));
+    g.t.now += SECOND;
+    give_initiation(&g, 1);
+    assert_int_equal(1, forget_datagrams(&g.t.b));
+    finish(&g);
+}
+
 static size_t make_response(gate *g, uint8_t out[OX_HANDSHAKE_MAX]) {
     // b initiates, a responds: what b is given is a response to b.
     ox_handshake *responder = ox_handshake_create();
@@ -231,6 +246,7 @@ int main(void) {
         cmocka_unit_test(strangers_are_met_with_silence),
         cmocka_unit_test(load_asks_for_cookies),
         cmocka_unit_test(cookies_are_limited_but_never_cease),
+        cmocka_unit_test(one_source_leaves_cookies_for_others),
         cmocka_unit_test(forged_cookie_replies_do_not_displace_responses),
         cmocka_unit_test(initiations_do_not_displace_responses),
         cmocka_unit_test(ipv6_sources_count_by_their_network),

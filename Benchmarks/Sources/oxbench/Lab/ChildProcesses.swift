@@ -59,7 +59,7 @@ final class ChildProcesses {
         while true {
             if let value = try attempt() { return value }
             try checkBackground()
-            guard attempts > 0 else { throw child.failure("\(what) not within \(Int(seconds)) s") }
+            guard attempts > 0 else { throw child.failure("never \(what), in \(Int(seconds)) s") }
             attempts -= 1
             try Signals.sleep(UInt64(interval * 1e9))
         }
