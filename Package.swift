@@ -35,9 +35,9 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let package = Package(
     name: "oxidize",
     products: [
-        .library(name: "Oxidize", targets: ["Oxidize"]),
-        .library(name: "OxCore", targets: ["OxCore"]),
-        .library(name: "OxSimulation", targets: ["OxSimulation"]),
+        .library(name: "Oxidize", targets: ["Oxidize", "OxConfiguration", "OxModel"]),
+        .library(name: "OxCore", targets: ["OxCore", "OxModel"]),
+        .library(name: "OxSimulation", targets: ["OxSimulation", "OxModel"]),
         .executable(name: "oxidize", targets: ["oxidize"]),
     ],
     dependencies: [

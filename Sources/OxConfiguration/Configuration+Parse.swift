@@ -25,7 +25,7 @@ extension Configuration {
     ///   - file: what errors call the text; key files are looked for beside it, and the interface is named after it.
     ///   - permissions: of that file, when they are to be checked.
     public static func parse(
-        text: String, file: String, permissions: UInt16? = nil, readFile: FileReader
+        text: String, file: String, permissions: UInt16? = nil, readFile: FileReader = ConfigurationFile.read
     ) throws(ConfigurationErrors) -> Configuration {
         let document: Document
         do {

@@ -22,7 +22,8 @@ extension Flood {
 
                 throughput_pass: more than 90 % of the packets a second that arrived in peace arrive under the flood. \
                 memory_pass: the relay's resident memory at the end of the flood is at most 1 MiB above its start. \
-                newcomer_pass: the second client was connected before the flood ended.
+                newcomer_pass: the second client was connected before the flood ended; the relay spreads initiators over \
+                four sockets by address, so in one run of four it shares the attacker's and may have to wait.
 
                 Needs root, or user namespaces and an open /dev/net/tun. Exits with 1 when it could not measure, \
                 whatever the figures are.

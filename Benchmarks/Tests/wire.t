@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# What the tunnel adds on the wire, against its bar. TAP, for prove(1).
+#
+#   OXBENCH   the program to test; default: build/bin/oxbench of the tree that this file is in
+set -u
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+oxbench=${OXBENCH:-$here/../../build/bin/oxbench}
+
+skip_all() {
+    echo "1..0 # SKIP $1"
+    exit 0
+}
+command -v jq >/dev/null || skip_all "needs jq"
+[ -x "$oxbench" ] || skip_all "needs oxbench at $oxbench: make build, or set OXBENCH"
+
+tests=0
+failures=0
+ok() { # ok STATUS NAME [WHAT CAME OUT]
+    tests=$((tests + 1))
+    if [ "$1" = 0 ]; then
+        echo "ok $tests - $2"
+    else
+        echo "not ok $tests - $2"
+        failures=$((failures + 1))
+    fi
+    [ -z "${3:-}" ] || echo "# $3"
+}
+
+report=$("$oxbench" wire --json)
+ok $? "wire is within its bar"
+holds() { jq -e "$1" <<<"$report" >/dev/null; }
+
+holds '.command == "wire" and (.commit | type == "string") and (.machine | type == "string")'
+ok $? "the report has its frame"
+holds '[.results[] | select(.header_bytes != null) | .header_bytes] | length > 20 and all(. >= 3 and . <= 6)'
+ok $? "every data header has 3 to 6 bytes"
+holds '[.results[] | select(.kind == "game_64_ipv4") | .overhead_bytes] | length == 4 and all(. <= 26)'
+ok $? "64 bytes of UDP over IPv4 cost at most 26" \
+    "$(jq -c '[.results[] | select(.kind == "game_64_ipv4") | .overhead_bytes]' <<<"$report")"
+holds '[.results[] | select(.session_id_bytes > 0 and .inner_packets > 0 and .datagrams == 1)
+        | .overhead_bytes < .wireguard_overhead_bytes] | all'
+ok $? "what fits in a datagram costs less than in WireGuard"
+[ "$report" = "$("$oxbench" wire --json)" ]
+ok $? "it counts the same again"
+
+echo "1..$tests"
+[ "$failures" = 0 ]
