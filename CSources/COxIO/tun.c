@@ -58,8 +58,8 @@ static uint32_t tun_send(ox_port *port, ox_pool *pool, ox_list *packets) {
     return failed;
 }
 
-static uint32_t tun_descriptors(const ox_port *port, int out[OX_PORT_DESCRIPTORS_MAX]) {
-    out[0] = ((const tun *)port)->fd;
+static uint32_t tun_descriptors(ox_port *port, int out[OX_PORT_DESCRIPTORS_MAX]) {
+    out[0] = ((tun *)port)->fd;
     return 1;
 }
 

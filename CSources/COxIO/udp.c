@@ -7,23 +7,27 @@
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 /** One port has sockets for data and for handshakes: bulk must not suffer from a flood of handshakes, nor the other way round. */
 enum { DATA = 0, HANDSHAKE = 1, SOCKETS = HANDSHAKE + OX_HANDSHAKE_SOCKETS };
-enum { PER_HANDSHAKE_SOCKET = OX_HANDSHAKES_PER_RECEIVE / OX_HANDSHAKE_SOCKETS };
-_Static_assert(OX_HANDSHAKE_SOCKETS == 4, "the steering program takes two bits of its hash");
+enum { PER_HANDSHAKE_SOCKET = 8, HANDSHAKE_SOCKETS_PER_RECEIVE = OX_HANDSHAKES_PER_RECEIVE / PER_HANDSHAKE_SOCKET };
+_Static_assert(OX_HANDSHAKE_SOCKETS == 32, "the steering program takes five bits of its hash, and ox_port a bit each");
 enum {
     DEFAULT_BUFFER = 4 << 20,
     HANDSHAKE_BUFFER = 64 << 10,
     CONTROL_BYTES = 64,
+    UDP_HEADER_BYTES = 8,
 };
 
 typedef struct udp {
     ox_port port;
     int fds[SOCKETS];
+    int epoll;     /**< of the handshake sockets: which of so many have something costs one call */
+    uint32_t held; /**< as the epoll knows it */
     int family; /**< AF_INET6 for both families, or AF_INET alone */
     uint64_t received, sent, failed, failed_errno;
     struct mmsghdr messages[OX_PORT_BATCH];
@@ -130,6 +134,36 @@ static uint32_t receive_from(udp *u, int fd, ox_pool *pool, ox_list *out, uint32
     return count;
 }
 
+static bool watch(udp *u, int operation, uint32_t socket, bool wanted) {
+    struct epoll_event event = {.events = wanted ? EPOLLIN : 0, .data.u32 = socket};
+    return epoll_ctl(u->epoll, operation, u->fds[HANDSHAKE + socket], &event) == 0;
+}
+
+/** Tells the epoll which handshake sockets the owner holds back now. */
+static void apply_held(udp *u) {
+    for (uint32_t changed = u->held ^ u->port.held; changed != 0; changed &= changed - 1) {
+        uint32_t socket = (uint32_t)__builtin_ctz(changed);
+        OX_ASSERT(watch(u, EPOLL_CTL_MOD, socket, (u->port.held >> socket & 1) == 0));
+    }
+    u->held = u->port.held;
+}
+
+/** A few from each of a few sockets that have any: the epoll hands them out in turn. */
+static uint32_t receive_handshakes(udp *u, ox_pool *pool, ox_list *out) {
+    struct epoll_event ready[HANDSHAKE_SOCKETS_PER_RECEIVE];
+    apply_held(u);
+    u->port.flooded = 0;
+    int n = epoll_wait(u->epoll, ready, HANDSHAKE_SOCKETS_PER_RECEIVE, 0);
+    uint32_t count = 0;
+    for (int i = 0; i < n; i++) {
+        uint32_t socket = ready[i].data.u32;
+        uint32_t got = receive_from(u, u->fds[HANDSHAKE + socket], pool, out, PER_HANDSHAKE_SOCKET);
+        if (got == PER_HANDSHAKE_SOCKET) u->port.flooded |= 1u << socket;
+        count += got;
+    }
+    return count;
+}
+
 static uint32_t udp_receive(ox_port *port, ox_pool *pool, ox_list *out, uint32_t max) {
     udp *u = (udp *)port;
     uint32_t count = 0;
@@ -138,14 +172,7 @@ static uint32_t udp_receive(ox_port *port, ox_pool *pool, ox_list *out, uint32_t
         count += got;
         if (got < OX_PORT_BATCH) break;
     }
-    port->flooded = 0;
-    for (int i = 0; i < OX_HANDSHAKE_SOCKETS; i++) {
-        if (port->held & 1u << i) continue;
-        uint32_t got = receive_from(u, u->fds[HANDSHAKE + i], pool, out, PER_HANDSHAKE_SOCKET);
-        if (got == PER_HANDSHAKE_SOCKET) port->flooded |= (uint8_t)(1u << i);
-        count += got;
-    }
-    return count;
+    return count + receive_handshakes(u, pool, out);
 }
 
 /* ---- send --------------------------------------------------------------------------------------------------- */
@@ -210,13 +237,12 @@ static uint32_t udp_send(ox_port *port, ox_pool *pool, ox_list *packets) {
 
 /* ---- the rest of the seam ----------------------------------------------------------------------------------- */
 
-static uint32_t udp_descriptors(const ox_port *port, int out[OX_PORT_DESCRIPTORS_MAX]) {
-    const udp *u = (const udp *)port;
-    uint32_t count = 0;
-    out[count++] = u->fds[DATA];
-    for (int i = 0; i < OX_HANDSHAKE_SOCKETS; i++)
-        if (!(port->held & 1u << i)) out[count++] = u->fds[HANDSHAKE + i];
-    return count;
+static uint32_t udp_descriptors(ox_port *port, int out[OX_PORT_DESCRIPTORS_MAX]) {
+    udp *u = (udp *)port;
+    apply_held(u);
+    out[0] = u->fds[DATA];
+    out[1] = u->epoll;
+    return OX_PORT_DESCRIPTORS_MAX;
 }
 
 static uint64_t kernel_drops(int fd) {
@@ -238,10 +264,18 @@ static void udp_status(const ox_port *port, ox_port_report *report) {
     for (int i = HANDSHAKE; i < SOCKETS; i++) report->kernel_drops_handshake += kernel_drops(u->fds[i]);
 }
 
+static void close_sockets(udp *u) {
+    for (int i = 0; i < SOCKETS; i++) {
+        if (u->fds[i] >= 0) close(u->fds[i]);
+        u->fds[i] = -1;
+    }
+    if (u->epoll >= 0) close(u->epoll);
+    u->epoll = -1;
+}
+
 static void udp_close(ox_port *port) {
     udp *u = (udp *)port;
-    for (int i = 0; i < SOCKETS; i++)
-        if (u->fds[i] >= 0) close(u->fds[i]);
+    close_sockets(u);
     free(u);
 }
 
@@ -307,7 +341,7 @@ static bool steer(int fd) {
         BPF_STMT(BPF_ALU | BPF_XOR | BPF_X, 0),
         BPF_STMT(BPF_ALU | BPF_XOR | BPF_K, seed),
         BPF_STMT(BPF_ALU | BPF_MUL | BPF_K, 0x9e3779b1), // 2^32 over the golden ratio
-        BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 30),
+        BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 27),
         BPF_STMT(BPF_ALU | BPF_ADD | BPF_K, HANDSHAKE),
         BPF_STMT(BPF_RET | BPF_A, 0),
     };
@@ -315,9 +349,27 @@ static bool steer(int fd) {
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &filter, sizeof filter) == 0;
 }
 
+/**
+ * Lets the kernel drop what cannot be a handshake datagram by its length, before it takes a place in the buffer. The
+ * worker would drop it as well, but only after reading it.
+ */
+static bool refuse_misfits(int fd) {
+    struct sock_filter program[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0), // of the UDP header too
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, UDP_HEADER_BYTES + OX_PORT_HANDSHAKE_MIN, 0, 2),
+        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, UDP_HEADER_BYTES + OX_PORT_HANDSHAKE_MAX, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    struct sock_fprog filter = {.len = sizeof program / sizeof program[0], .filter = program};
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0;
+}
+
 static bool open_sockets(udp *u, const ox_udp_parameters *parameters) {
     int buffer = parameters->receive_buffer != 0 ? (int)parameters->receive_buffer : DEFAULT_BUFFER;
     uint16_t port = parameters->port;
+    u->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (u->epoll < 0) return false;
     for (int i = 0; i < SOCKETS; i++) {
         u->fds[i] = socket(u->family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP);
         if (u->fds[i] < 0) return false;
@@ -334,15 +386,10 @@ static bool open_sockets(udp *u, const ox_udp_parameters *parameters) {
         }
         if (!bind_to(u, u->fds[i], port)) return false;
         if (port == 0) port = bound_port(u->fds[DATA]);
+        if (i == DATA) continue;
+        if (!refuse_misfits(u->fds[i]) || !watch(u, EPOLL_CTL_ADD, (uint32_t)(i - HANDSHAKE), true)) return false;
     }
     return steer(u->fds[DATA]);
-}
-
-static void close_sockets(udp *u) {
-    for (int i = 0; i < SOCKETS; i++) {
-        if (u->fds[i] >= 0) close(u->fds[i]);
-        u->fds[i] = -1;
-    }
 }
 
 ox_status ox_udp_open(const ox_udp_parameters *parameters, uint16_t *bound, ox_port **port) {
@@ -350,6 +397,7 @@ ox_status ox_udp_open(const ox_udp_parameters *parameters, uint16_t *bound, ox_p
     if (u == NULL) return OX_E_MEMORY;
     u->port.operations = &udp_operations;
     for (int i = 0; i < SOCKETS; i++) u->fds[i] = -1;
+    u->epoll = -1;
     u->family = AF_INET6;
     bool open = open_sockets(u, parameters);
     if (!open && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {

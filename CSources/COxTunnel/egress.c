@@ -11,10 +11,9 @@ static void answer_too_big(ox_tunnel *tunnel, const ox_buf *buf, const ox_header
 
 /** Keeps a packet until there is a session, and asks for one. Takes the buffer. */
 static void stage(ox_tunnel *tunnel, ox_peer *peer, ox_buf *buf, uint64_t now_ns) {
-    if (peer->staged.count == 0 || now_ns - peer->waiting_reported_ns >= OX_NS_PER_SECOND) {
-        peer->waiting_reported_ns = now_ns;
-        ox_tunnel_report(tunnel, &(ox_event){.kind = OX_EVENT_PACKETS_WAITING, .peer = peer->id});
-    }
+    if (now_ns >= peer->waiting_due_ns &&
+        ox_tunnel_report(tunnel, &(ox_event){.kind = OX_EVENT_PACKETS_WAITING, .peer = peer->id}))
+        peer->waiting_due_ns = now_ns + OX_NS_PER_SECOND;
     // Peers that are away must not hold the buffers that those who are here need.
     ox_pool_report pool = ox_pool_status(tunnel->is.pool);
     if (peer->staged.count < OX_STAGED_MAX && pool.free < pool.buffers / 2) {
@@ -73,6 +72,7 @@ void ox_egress_packet(ox_tunnel *tunnel, ox_buf *buf, uint64_t now_ns) {
 void ox_egress_staged(ox_tunnel *tunnel, ox_peer *peer, uint64_t now_ns) {
     ox_list staged = peer->staged;
     peer->staged = (ox_list){0};
+    peer->waiting_due_ns = 0;
     for (ox_buf *buf; (buf = ox_list_take(&staged)) != NULL;) ox_egress_packet(tunnel, buf, now_ns);
     ox_pack_flush(tunnel, now_ns);
 }

@@ -9,6 +9,8 @@ typedef struct arrival {
     bool eliciting;
     bool keepalive;
     bool answered; /**< a challenge: one a datagram */
+    bool fed;      /**< a FEEDBACK was applied: one a datagram, for each costs a walk through the ledger */
+    bool heard;    /**< an ANSWER was reported: one a datagram */
     bool kept;     /**< the buffer went on with its last frame */
 } arrival;
 
@@ -75,10 +77,15 @@ static void take_tail(ox_tunnel *tunnel, const arrival *a, const ox_frame *frame
     if (packet != NULL) deliver(tunnel, a->session, packet);
 }
 
-static void take_feedback(ox_tunnel *tunnel, const arrival *a, const ox_frame *frame) {
+static void take_feedback(ox_tunnel *tunnel, arrival *a, const ox_frame *frame) {
     ox_feedback feedback;
     ox_ledger_result result;
     ox_session *session = a->session;
+    if (a->fed) {
+        ox_tunnel_count(tunnel, OX_DROP_FRAME_MALFORMED, 1);
+        return;
+    }
+    a->fed = true;
     ox_verdict verdict = ox_feedback_read(frame->body, frame->len, &feedback);
     if (verdict == OX_PASS)
         verdict = ox_ledger_feedback(session->ledger, &session->peer->paths[session->is.path].stats, &feedback,
@@ -110,11 +117,11 @@ static void take_control(ox_tunnel *tunnel, arrival *a, const ox_frame *frame) {
     if (close) {
         event.kind = OX_EVENT_CLOSED;
         event.size = frame->body[0];
-        ox_tunnel_report(tunnel, &event);
+        if (!session->closed) session->closed = ox_tunnel_report(tunnel, &event);
     } else if (frame->type == OX_FRAME_ANSWER) {
         event.kind = OX_EVENT_CHALLENGE_ANSWERED;
         event.token = ox_load_be64(frame->body);
-        ox_tunnel_report(tunnel, &event);
+        if (!a->heard) a->heard = ox_tunnel_report(tunnel, &event);
     } else if (!a->answered) {
         a->answered = true;
         ox_session_send_frame(tunnel, session, OX_FRAME_ANSWER, frame->body, OX_CHALLENGE_BYTES, &a->buf->address,

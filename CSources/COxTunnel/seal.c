@@ -3,6 +3,10 @@
 /** Numbers that may be outstanding: four bytes still tell them apart. */
 #define OUTSTANDING_MAX ((uint64_t)1 << 31)
 
+//= RFC 9001 appendix B.1.1
+//# a key of AES-GCM seals at most 2^28 packets of up to 2^11 bytes
+#define GCM_NUMBERS_MAX ((uint64_t)1 << 28)
+
 /** Without a tag nobody notices a number that was rebuilt wrongly, so it travels in four bytes then (section 9). */
 static uint32_t number_bytes(const ox_session *session, uint64_t number) {
     return session->aead == OX_AEAD_NONE ? 4 : ox_number_bytes(number, session->next_expected);
@@ -28,6 +32,7 @@ ox_verdict ox_session_can_send(const ox_tunnel *tunnel, const ox_session *sessio
     if (ox_address_is_none(to)) return OX_DROP_NO_ADDRESS;
     if (ox_session_expired(tunnel, session, now_ns)) return OX_DROP_KEY_EXPIRED;
     if (session->next_number - session->next_expected >= OUTSTANDING_MAX) return OX_DROP_NUMBERS_SPENT;
+    if (session->aead == OX_AEAD_AES256GCM && session->next_number >= GCM_NUMBERS_MAX) return OX_DROP_NUMBERS_SPENT;
     return OX_PASS;
 }
 

@@ -25,7 +25,7 @@ struct ox_peer {
     ox_session *sending[OX_PATHS_MAX];
     ox_path paths[OX_PATHS_MAX];
     ox_list staged;
-    uint64_t waiting_reported_ns;
+    uint64_t waiting_due_ns; /**< when the controller may be told again that packets wait */
     uint64_t packets[4]; /**< sent, bytes sent, received, bytes received: as in ox_peer_report */
 };
 
@@ -36,6 +36,7 @@ struct ox_session {
     uint32_t tag_bytes;
     ox_peer *peer;
     bool confirmed; /**< the other side has used it */
+    bool closed;    /**< the other side has ended it, and the controller knows */
 
     uint64_t next_number;
     uint64_t next_expected; /**< by the other side: largest acknowledged plus one */

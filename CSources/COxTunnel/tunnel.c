@@ -8,7 +8,7 @@ void ox_policy_defaults(ox_policy *policy) {
         .feedback_delay_ns = (uint64_t)100 * OX_NS_PER_MS,
         .feedback_every = 64,
         .handshakes_per_second = 256,
-        .cookies_per_second = 1024,
+        .cookies_per_second = 16384,
         .source_handshakes_per_second = 16,
         .inner_mtu = OX_INNER_MTU,
         .batch = true,
@@ -116,7 +116,6 @@ void ox_tunnel_destroy(ox_tunnel *tunnel) {
 void ox_tunnel_set_policy(ox_tunnel *tunnel, const ox_policy *policy) {
     OX_ASSERT(policy->inner_mtu <= OX_INNER_MTU);
     tunnel->policy = *policy;
-    ox_tunnel_report(tunnel, &(ox_event){.kind = OX_EVENT_POLICY_TAKEN, .token = policy->epoch});
 }
 
 void ox_tunnel_count(ox_tunnel *tunnel, ox_verdict verdict, uint64_t packets) {
@@ -135,7 +134,9 @@ void ox_tunnel_drops(const ox_tunnel *tunnel, uint64_t counts[OX_VERDICT_COUNT])
 
 /** Events that say the same again later, or that strangers cause, leave room for those that happen once. */
 static bool can_be_lost(ox_event_kind kind) {
-    return kind == OX_EVENT_HANDSHAKE || kind == OX_EVENT_ACTIVITY || kind == OX_EVENT_ADDRESS_CHANGED;
+    return kind == OX_EVENT_HANDSHAKE || kind == OX_EVENT_ACTIVITY || kind == OX_EVENT_ADDRESS_CHANGED ||
+           kind == OX_EVENT_PACKETS_WAITING || kind == OX_EVENT_CHALLENGE_ANSWERED ||
+           kind == OX_EVENT_MTU_ACKNOWLEDGED || kind == OX_EVENT_MTU_BLACK_HOLE;
 }
 
 bool ox_tunnel_report(ox_tunnel *tunnel, const ox_event *event) {

@@ -7,6 +7,10 @@ enum { DEFAULT_BUFFERS = 4096, ORDERS_PER_TURN = 256 };
 /** What a flood of handshakes can make a worker do: OX_HANDSHAKES_PER_RECEIVE checks in so long, and no more wake-ups. */
 static const uint64_t HANDSHAKE_PAUSE_NS = 2000000;
 
+_Static_assert((int)OX_PORT_HANDSHAKE_MIN == (int)OX_COOKIE_REPLY_BYTES, "the port takes the shortest handshake datagram");
+_Static_assert((int)OX_PORT_HANDSHAKE_MAX == (int)OX_INITIATION_OVERHEAD + (int)OX_HANDSHAKE_PAYLOAD_MAX,
+               "and the longest");
+
 struct ox_worker {
     ox_pool *pool;
     ox_tunnel *tunnel;
@@ -17,7 +21,8 @@ struct ox_worker {
     ox_ring *events;
     ox_wake *ordered; /**< raised by the control thread */
     ox_wake *happened; /**< raised by the worker */
-    ox_event owed;     /**< an object to be given back, for which the ring had no room */
+    ox_event owed;     /**< an event that must not be lost, when `owes`: the ring had no room for it */
+    bool owes;
     bool reading;      /**< the device is read */
     uint64_t held_until_ns; /**< handshake sockets that were full are left alone until then */
     uint32_t buffers;
@@ -78,35 +83,49 @@ void ox_worker_destroy(ox_worker *worker) {
 
 /* ---- orders ------------------------------------------------------------------------------------------------- */
 
-/** Tries to give back what is owed. Unlike other events this one must not be lost: nobody else knows the object. */
-static void give_owed(ox_worker *worker) {
+/** Tries to report what is owed. Unlike other events this one must not be lost: nobody would say it again. */
+static void pay(ox_worker *worker) {
     bool was_empty = false;
-    if (worker->owed.object == NULL || !ox_ring_push(worker->events, &worker->owed, &was_empty)) return;
-    worker->owed.object = NULL;
+    if (!worker->owes || !ox_ring_push(worker->events, &worker->owed, &was_empty)) return;
+    worker->owes = false;
     if (was_empty) ox_wake_signal(worker->happened);
 }
 
-static void give_back(ox_worker *worker, ox_event_kind kind, uint32_t id, void *object) {
-    OX_ASSERT(worker->owed.object == NULL);
-    worker->owed = (ox_event){.kind = kind, .object = object};
-    if (kind == OX_EVENT_PEER_RETIRED) worker->owed.peer = id;
-    else worker->owed.session = id;
-    give_owed(worker);
+static void owe(ox_worker *worker, ox_event event) {
+    OX_ASSERT(!worker->owes);
+    worker->owed = event;
+    worker->owes = true;
+    pay(worker);
+}
+
+static void give_back_session(ox_worker *worker, uint32_t id, ox_session *session) {
+    if (session == NULL) return;
+    owe(worker, (ox_event){.kind = OX_EVENT_SESSION_RETIRED, .session = id, .object = session});
+}
+
+static void give_back_peer(ox_worker *worker, uint32_t id, ox_peer *peer) {
+    if (peer == NULL) return;
+    owe(worker, (ox_event){.kind = OX_EVENT_PEER_RETIRED, .peer = id, .object = peer});
+}
+
+static void take_policy(ox_worker *worker, const ox_policy *policy) {
+    ox_tunnel_set_policy(worker->tunnel, policy);
+    owe(worker, (ox_event){.kind = OX_EVENT_POLICY_TAKEN, .token = policy->epoch});
 }
 
 static void carry_out(ox_worker *worker, const ox_order *order, uint64_t now_ns) {
     ox_tunnel *tunnel = worker->tunnel;
     switch (order->kind) {
-    case OX_ORDER_SET_POLICY: ox_tunnel_set_policy(tunnel, order->object); break;
+    case OX_ORDER_SET_POLICY: take_policy(worker, order->object); break;
     case OX_ORDER_ADD_PEER: ox_tunnel_add_peer(tunnel, order->object); break;
     case OX_ORDER_REMOVE_PEER:
-        give_back(worker, OX_EVENT_PEER_RETIRED, order->peer, ox_tunnel_remove_peer(tunnel, order->peer));
+        give_back_peer(worker, order->peer, ox_tunnel_remove_peer(tunnel, order->peer));
         break;
     case OX_ORDER_ADD_SESSION:
-        give_back(worker, OX_EVENT_SESSION_RETIRED, order->session, ox_tunnel_add_session(tunnel, order->object));
+        give_back_session(worker, order->session, ox_tunnel_add_session(tunnel, order->object));
         break;
     case OX_ORDER_REMOVE_SESSION:
-        give_back(worker, OX_EVENT_SESSION_RETIRED, order->session, ox_tunnel_remove_session(tunnel, order->session));
+        give_back_session(worker, order->session, ox_tunnel_remove_session(tunnel, order->session));
         break;
     case OX_ORDER_USE_SESSION: ox_tunnel_use_session(tunnel, order->session, order->size != 0, now_ns); break;
     case OX_ORDER_MOVE_PATH: ox_tunnel_move_path(tunnel, order->peer, order->path, &order->address); break;
@@ -140,8 +159,8 @@ bool ox_worker_turn(ox_worker *worker, uint64_t now_ns, uint64_t *next_ns) {
     bool more = false;
     ox_order order;
     uint32_t orders = 0;
-    give_owed(worker);
-    for (; orders < ORDERS_PER_TURN && worker->owed.object == NULL && ox_ring_pop(worker->orders, &order); orders++)
+    pay(worker);
+    for (; orders < ORDERS_PER_TURN && !worker->owes && ox_ring_pop(worker->orders, &order); orders++)
         carry_out(worker, &order, now_ns);
     more |= orders == ORDERS_PER_TURN;
 
@@ -156,9 +175,9 @@ bool ox_worker_turn(ox_worker *worker, uint64_t now_ns, uint64_t *next_ns) {
     if (worker->reading) {
         more |= ox_port_receive(worker->device, worker->pool, &packets, OX_PORT_BATCH) >= OX_PORT_BATCH;
         ox_tunnel_egress(worker->tunnel, &packets, now_ns);
-        if (worker->device->lost) {
+        if (worker->device->lost && !worker->owes) {
             worker->reading = false;
-            ox_tunnel_report(worker->tunnel, &(ox_event){.kind = OX_EVENT_DEVICE_LOST});
+            owe(worker, (ox_event){.kind = OX_EVENT_DEVICE_LOST});
         }
     }
     *next_ns = ox_tunnel_advance(worker->tunnel, now_ns);

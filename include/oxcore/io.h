@@ -13,8 +13,10 @@
 
 enum {
     OX_DEVICE_NAME_MAX = 15,
-    OX_HANDSHAKE_SOCKETS = 4,      /**< initiators are spread over them by address */
-    OX_PORT_DESCRIPTORS_MAX = 1 + OX_HANDSHAKE_SOCKETS,
+    OX_HANDSHAKE_SOCKETS = 32,     /**< initiators are spread over them by address; a bit each in ox_port */
+    OX_PORT_HANDSHAKE_MIN = 64,    /**< bytes of the shortest handshake datagram: others are not taken in */
+    OX_PORT_HANDSHAKE_MAX = 328,   /**< of the longest */
+    OX_PORT_DESCRIPTORS_MAX = 2,
     OX_PORT_BATCH = 64,            /**< packets that one system call moves at most */
     OX_HANDSHAKES_PER_RECEIVE = 32, /**< handshake datagrams that one receive hands out at most */
 };
@@ -39,7 +41,7 @@ typedef struct ox_port_operations {
     /** Sends all of `packets` and returns the buffers to `pool`. Returns how many failed. Never blocks. */
     uint32_t (*send)(ox_port *port, ox_pool *pool, ox_list *packets);
     /** Descriptors that become readable when receive() has work; returns how many, at most OX_PORT_DESCRIPTORS_MAX. */
-    uint32_t (*descriptors)(const ox_port *port, int out[OX_PORT_DESCRIPTORS_MAX]);
+    uint32_t (*descriptors)(ox_port *port, int out[OX_PORT_DESCRIPTORS_MAX]);
     void (*status)(const ox_port *port, ox_port_report *report);
     void (*close)(ox_port *port);
 } ox_port_operations;
@@ -47,8 +49,8 @@ typedef struct ox_port_operations {
 struct ox_port {
     const ox_port_operations *operations;
     bool lost; /**< what the port stood on is gone for good, such as a deleted TUN device; set by receive() */
-    uint8_t flooded; /**< bit i: handshake socket i may hold more than the last receive() took; set by receive() */
-    uint8_t held;    /**< bit i: handshake socket i is neither read nor waited for; set by the owner */
+    uint32_t flooded; /**< bit i: handshake socket i may hold more than the last receive() took; set by receive() */
+    uint32_t held;   /**< bit i: handshake socket i is neither read nor waited for; set by the owner */
 };
 
 static inline uint32_t ox_port_receive(ox_port *port, ox_pool *pool, ox_list *out, uint32_t max) {

@@ -158,6 +158,7 @@ ox_tunnel *ox_tunnel_create(const ox_tunnel_parameters *parameters);
 /** Buffers that are inside go back to the pool. Peers and sessions inside are not destroyed. */
 void ox_tunnel_destroy(ox_tunnel *tunnel);
 
+/** Copies the policy; its routes must live on. */
 void ox_tunnel_set_policy(ox_tunnel *tunnel, const ox_policy *policy);
 
 /** Takes a peer in. Its slot must be free. */

@@ -127,8 +127,38 @@ static void many_keys_are_created_and_destroyed(void **state) {
     ox_keys_destroy(NULL);
 }
 
+/** Reads one "name hexadecimal" line. Returns the bytes read. */
+static size_t read_field(FILE *file, const char *name, uint8_t *out, size_t room) {
+    char found[16], hex[600];
+    size_t len = 0;
+    assert_int_equal(2, fscanf(file, "%15s %599s", found, hex));
+    assert_string_equal(name, found);
+    assert_int_equal(0, sodium_hex2bin(out, room, hex, strlen(hex), NULL, &len, NULL));
+    return len;
+}
+
+static void chacha20poly1305_equals_rfc_8439(void **state) {
+    (void)state;
+    FILE *file = fopen("Tests/Vectors/aead/rfc8439.txt", "r");
+    assert_non_null(file);
+    uint8_t key[OX_KEY_BYTES], path[4], number[8], aad[12], data[256], sealed[256];
+    assert_int_equal(sizeof key, read_field(file, "key", key, sizeof key));
+    assert_int_equal(sizeof path, read_field(file, "path", path, sizeof path));
+    assert_int_equal(sizeof number, read_field(file, "number", number, sizeof number));
+    assert_int_equal(sizeof aad, read_field(file, "aad", aad, sizeof aad));
+    size_t len = read_field(file, "plain", data, sizeof data - OX_TAG_BYTES);
+    assert_int_equal(len + OX_TAG_BYTES, read_field(file, "sealed", sealed, sizeof sealed));
+    fclose(file);
+    ox_keys *keys = ox_keys_create(OX_AEAD_CHACHA20POLY1305, key, key);
+    ox_keys_seal(keys, ox_load_be32(path), ox_load_be64(number), aad, sizeof aad, data, len);
+    assert_memory_equal(sealed, data, len + OX_TAG_BYTES);
+    assert_int_equal(OX_OK, ox_keys_open(keys, ox_load_be32(path), ox_load_be64(number), aad, sizeof aad, data, len));
+    ox_keys_destroy(keys);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(chacha20poly1305_equals_rfc_8439),
         cmocka_unit_test(chacha20poly1305_equals_libsodium),
         cmocka_unit_test(aes256gcm_equals_libsodium),
         cmocka_unit_test(chacha20poly1305_opens_only_what_was_sealed),

@@ -283,6 +283,46 @@ static void traffic_to_many_peers_does_not_mix(void **state) {
     ends_finish(&t);
 }
 
+static void the_controller_is_told_once_a_second_that_packets_wait(void **state) {
+    (void)state;
+    ends t;
+    ends_begin_with(&t, (ends_options){.unused = true});
+    forget_events(&t.a);
+    uint32_t told = 0;
+    ox_event event;
+    packet p;
+    make_packet(&p, 4, 60, 1, false, 0);
+    for (uint32_t i = 0; i < 3000; i++) {
+        send_packet(&t.a, &p, t.now + i * MS);
+        while (take_event(&t.a, &event)) told += event.kind == OX_EVENT_PACKETS_WAITING;
+        // Dropped at once: an empty list must not make it speak again.
+        if (i % 2 == 0) ox_tunnel_drop_staged(t.a.tunnel, 7, OX_DROP_NO_SESSION);
+    }
+    assert_in_range(told, 3, 4);
+    ox_tunnel_drop_staged(t.a.tunnel, 7, OX_DROP_NO_SESSION);
+    ends_finish(&t);
+}
+
+static void a_key_of_aes_gcm_ends_at_its_limit(void **state) {
+    (void)state;
+    if (!ox_aead_available(OX_AEAD_AES256GCM)) {
+        print_message("# SKIP this machine has no AES instructions\n");
+        skip();
+    }
+    ends t;
+    ends_begin_with(&t, (ends_options){.aead = OX_AEAD_AES256GCM});
+    t.a.session->next_expected = t.a.session->next_number = (UINT64_C(1) << 28) - 1;
+    packet p;
+    make_packet(&p, 4, 60, 1, false, 0);
+    ox_verdict last = ox_session_can_send(t.a.tunnel, t.a.session, &t.b.address, t.now);
+    assert_int_equal(OX_PASS, last);
+    t.a.session->next_number++;
+    send_packet(&t.a, &p, t.now);
+    assert_int_equal(1, drops(&t.a, OX_DROP_NUMBERS_SPENT));
+    assert_int_equal(0, forget_datagrams(&t.a));
+    ends_finish(&t);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lone_packets_cross_both_ways),
@@ -298,6 +338,8 @@ int main(void) {
         cmocka_unit_test(what_waits_for_many_peers_never_takes_all_buffers),
         cmocka_unit_test(an_expired_session_neither_sends_nor_receives),
         cmocka_unit_test(traffic_to_many_peers_does_not_mix),
+        cmocka_unit_test(the_controller_is_told_once_a_second_that_packets_wait),
+        cmocka_unit_test(a_key_of_aes_gcm_ends_at_its_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

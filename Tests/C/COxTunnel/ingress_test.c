@@ -277,6 +277,51 @@ static void without_encryption_only_the_trusted_address_counts(void **state) {
     ends_finish(&t);
 }
 
+/** Appends a frame of type and body to `plain`. */
+static size_t put_frame(uint8_t *plain, size_t at, ox_frame_type type, const uint8_t *body, size_t len) {
+    at += ox_frame_write_head(plain + at, type, len);
+    memcpy(plain + at, body, len);
+    return at + len;
+}
+
+static void one_datagram_makes_few_events_whatever_is_in_it(void **state) {
+    (void)state;
+    ends t;
+    ends_begin(&t);
+    uint8_t plain[1100], body[8] = {0};
+    size_t answers = 0, closes = 0;
+    while (answers + 11 <= sizeof plain) answers = put_frame(plain, answers, OX_FRAME_ANSWER, body, 8);
+    forget_events(&t.b);
+    give_plain(&t, plain, answers);
+    ox_event event;
+    uint32_t counts[16] = {0};
+    while (take_event(&t.b, &event)) counts[event.kind]++;
+    assert_int_equal(1, counts[OX_EVENT_CHALLENGE_ANSWERED]);
+    while (closes + 4 <= sizeof plain) closes = put_frame(plain, closes, OX_FRAME_CLOSE, body, 1);
+    memset(counts, 0, sizeof counts);
+    for (uint32_t i = 0; i < 10; i++) give_plain(&t, plain, closes);
+    while (take_event(&t.b, &event)) counts[event.kind]++;
+    assert_int_equal(1, counts[OX_EVENT_CLOSED]);
+    ends_finish(&t);
+}
+
+static void one_feedback_a_datagram_is_read(void **state) {
+    (void)state;
+    ends t;
+    ends_begin(&t);
+    make_packet(in, 4, 92, 1, true, 0);
+    send_packet(&t.b, in, t.now);
+    forget_datagrams(&t.b);
+    ox_feedback feedback = {.count = 1, .ranges = {{0, 0}}};
+    uint8_t plain[256];
+    size_t len = ox_feedback_write(&feedback, plain, sizeof plain);
+    len += ox_feedback_write(&feedback, plain + len, sizeof plain - len);
+    give_plain(&t, plain, len);
+    assert_int_equal(1, path_stats(&t.b).acknowledged);
+    assert_int_equal(1, drops(&t.b, OX_DROP_FRAME_MALFORMED));
+    ends_finish(&t);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_the_peers_own_addresses_are_sources),
@@ -290,6 +335,8 @@ int main(void) {
         cmocka_unit_test(a_challenge_is_answered_where_it_came_from),
         cmocka_unit_test(a_close_is_reported_and_changes_nothing),
         cmocka_unit_test(without_encryption_only_the_trusted_address_counts),
+        cmocka_unit_test(one_datagram_makes_few_events_whatever_is_in_it),
+        cmocka_unit_test(one_feedback_a_datagram_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
