@@ -1,3 +1,5 @@
+public import OxModel
+
 /// What a reload has to do, or why it cannot.
 public struct ConfigurationChange: Equatable, Sendable {
     /// A peer of both files, by its public key, that differs in these keys.
@@ -22,7 +24,11 @@ public struct ConfigurationChange: Equatable, Sendable {
 
 extension Configuration {
     /// The difference between what runs and what shall run.
-    public func changes(to new: Configuration) -> ConfigurationChange {
+    ///
+    /// - Parameter replaced: peers whose preshared key is known to be another one, where both configurations are without secrets.
+    public func changes(
+        to new: Configuration, presharedKeysOf replaced: Set<PublicKey> = []
+    ) -> ConfigurationChange {
         let old = Dictionary(uniqueKeysWithValues: peers.map { ($0.publicKey, $0) })
         let kept = Set(new.peers.map(\.publicKey))
         var sentences = Sentences()
@@ -41,7 +47,9 @@ extension Configuration {
         return ConfigurationChange(
             addedPeers: new.peers.filter { old[$0.publicKey] == nil },
             removedPeers: peers.filter { !kept.contains($0.publicKey) },
-            changedPeers: new.peers.compactMap { peer in old[peer.publicKey].flatMap { $0.change(to: peer) } },
+            changedPeers: new.peers.compactMap { peer in
+                old[peer.publicKey]?.change(to: peer, hasOtherPresharedKey: replaced.contains(peer.publicKey))
+            },
             live: sentences.live, needsRestart: sentences.needsRestart)
     }
 
@@ -66,10 +74,12 @@ extension Configuration {
 }
 
 extension Configuration.Peer {
-    fileprivate func change(to new: Configuration.Peer) -> ConfigurationChange.PeerChange? {
+    fileprivate func change(
+        to new: Configuration.Peer, hasOtherPresharedKey: Bool
+    ) -> ConfigurationChange.PeerChange? {
         var keys: [String] = []
         if name != new.name { keys.append("name") }
-        if presharedKey != new.presharedKey { keys.append("preshared-key") }
+        if hasOtherPresharedKey || presharedKey != new.presharedKey { keys.append("preshared-key") }
         if endpoint != new.endpoint { keys.append("endpoint") }
         if Set(allowedIPs) != Set(new.allowedIPs) { keys.append("allowed-ips") }
         if persistentKeepalive != new.persistentKeepalive { keys.append("persistent-keepalive") }

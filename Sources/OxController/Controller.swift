@@ -86,6 +86,8 @@ public struct Controller: Sendable {
             }
         case .closed(let session, let reason):
             with(session, dueAt: now) { $0.onClosed(session, reason, now: now, &$1) }
+        case .installFailed(let session):
+            with(session, dueAt: now) { $0.onInstallFailed(session, now: now, &$1) }
         }
     }
 

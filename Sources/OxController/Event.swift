@@ -24,6 +24,8 @@ public enum Event: Equatable, Sendable {
     case mtuBlackHole(SessionID)
     /// The peer ended the session.
     case closed(SessionID, CloseReason)
+    /// The driver could not make the session's keys: the worker does not have it.
+    case installFailed(SessionID)
     /// Addresses that the endpoint's name stands for now, best first. Empty when it does not resolve.
     case endpointResolved(PeerID, [SocketAddress])
 }

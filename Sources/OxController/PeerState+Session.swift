@@ -194,9 +194,7 @@ extension PeerState {
     mutating func onClosed(_ closed: SessionID, _ reason: CloseReason, now: Instant, _ context: inout Context) {
         context.emit(.log(.peerClosed(id, reason)))
         if reason == .superseded {
-            let wasCurrent = closed == current
-            retire(closed, &context)
-            if wasCurrent { onCurrentGone(isExpiry: false, now: now, &context) }
+            end(closed, now: now, &context)
         } else {
             // A goodbye that was delayed says nothing of sessions that began after its own.
             guard let ended = session(closed)?.created else { return }
@@ -206,6 +204,21 @@ extension PeerState {
         guard current == nil else { return }
         if !wantsSession, let handshake { abandon(handshake, &context) }
         if wantsSession, handshake == nil { beginAt = now + context.jittered(PeerState.pauseAfterClose) }
+    }
+
+    /// This session alone, for another reason than its age.
+    private mutating func end(_ ended: SessionID, now: Instant, _ context: inout Context) {
+        let wasCurrent = ended == current
+        retire(ended, &context)
+        if wasCurrent { onCurrentGone(isExpiry: false, now: now, &context) }
+    }
+
+    /// The peer believes in it until its packets find no answer; this side tries anew when there may be memory again.
+    mutating func onInstallFailed(_ failed: SessionID, now: Instant, _ context: inout Context) {
+        end(failed, now: now, &context)
+        guard current == nil else { return }
+        forgetWaiting(&context)
+        if wantsSession, handshake == nil { beginAt = now + context.jittered(context.timers.retryMost) }
     }
 
     /// A peer that closed is likely to be restarting.

@@ -1,5 +1,6 @@
 private import COxCrypto
 public import OxModel
+internal import Synchronization
 
 /// A side's static key pair, in locked memory.
 @safe public final class Identity: @unchecked Sendable {
@@ -57,7 +58,18 @@ public enum KeyTool {
     }
 
     /// For peers that share none: all zero stands for it (Wire.md section 4.1).
-    public static func none() throws(CoreError) -> PresharedKey { try PresharedKey(isSet: false) }
+    ///
+    /// All of them have the same one: a page of locked memory for each of many peers would be too much for the kernel.
+    public static func none() throws(CoreError) -> PresharedKey {
+        try shared.withLock { shared throws(CoreError) in
+            if let shared { return shared }
+            let made = try PresharedKey(isSet: false)
+            shared = made
+            return made
+        }
+    }
+
+    private static let shared = Mutex<PresharedKey?>(nil)
 
     private init(isSet: Bool) throws(CoreError) {
         guard let memory = unsafe ox_secret_create() else {
@@ -68,4 +80,11 @@ public enum KeyTool {
     }
 
     deinit { unsafe ox_secret_destroy(bytes) }
+}
+
+extension PresharedKey: Equatable {
+    /// In constant time.
+    public static func == (one: PresharedKey, other: PresharedKey) -> Bool {
+        unsafe ox_key_equal(one.bytes, other.bytes) && one.isSet == other.isSet
+    }
 }

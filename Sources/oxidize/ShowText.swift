@@ -66,6 +66,9 @@ extension TunnelStatus.Port {
             lines.append("  \(name): \(sendFailed) not sent\(lastFailure.map { ", the last because of: \($0)" } ?? "")")
         }
         if kernelDrops > 0 { lines.append("  \(name): \(kernelDrops) dropped by the kernel, as they came too fast") }
+        if kernelDropsHandshake > 0 {
+            lines.append("  \(name): \(kernelDropsHandshake) handshakes dropped by the kernel, as they came too fast")
+        }
         return lines
     }
 }

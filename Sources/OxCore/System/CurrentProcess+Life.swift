@@ -23,6 +23,19 @@ extension CurrentProcess {
         return signal == 0 ? status >> 8 & 0xff : 128 + signal
     }
 
+    /// Tells a child to end, and waits for its end: for `patience`, and then it is killed.
+    public static func end(child pid: Int32, patience: Duration) {
+        guard exitCode(ofChild: pid) == nil else { return }
+        kill(pid, SIGTERM)
+        let deadline = SystemClock.now() + patience
+        while SystemClock.now() < deadline {
+            if exitCode(ofChild: pid) != nil { return }
+            _ = Poll.wait(readable: [], timeout: .milliseconds(20))
+        }
+        kill(pid, SIGKILL)
+        while exitCode(ofChild: pid) == nil { _ = Poll.wait(readable: [], timeout: .milliseconds(20)) }
+    }
+
     public static func isExecutable(_ path: String) -> Bool { unsafe access(path, X_OK) == 0 }
 
     /// Becomes another program. Returns when that is refused.
