@@ -19,7 +19,7 @@ _Static_assert(OX_HANDSHAKE_SOCKETS == 32, "the steering program takes five bits
 enum {
     DEFAULT_BUFFER = 4 << 20,
     HANDSHAKE_BUFFER = 64 << 10,
-    CONTROL_BYTES = 64,
+    CONTROL_BYTES = 128,
     UDP_HEADER_BYTES = 8,
 };
 
@@ -44,15 +44,15 @@ static bool is_mapped(const ox_address *address) {
     return memcmp(address->ip, prefix, sizeof prefix) == 0;
 }
 
-static bool is_any(const ox_address *address) {
+static bool is_zero(const uint8_t ip[16]) {
     static const uint8_t zero[16];
-    return memcmp(address->ip, zero, sizeof zero) == 0;
+    return memcmp(ip, zero, sizeof zero) == 0;
 }
 
 static socklen_t to_name(const udp *u, const ox_address *address, struct sockaddr_storage *name) {
     if (u->family == AF_INET) {
         // Without IPv6 in the kernel there is no way there: a length of 0 is refused, and counted as such.
-        if (!is_mapped(address) && !is_any(address)) return 0;
+        if (!is_mapped(address) && !is_zero(address->ip)) return 0;
         struct sockaddr_in *v4 = (struct sockaddr_in *)name;
         *v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(address->port)};
         memcpy(&v4->sin_addr, address->ip + 12, 4);
@@ -84,19 +84,34 @@ static void from_name(const struct sockaddr_storage *name, ox_address *address) 
 
 /* ---- receive ------------------------------------------------------------------------------------------------ */
 
-static uint8_t received_ecn(struct msghdr *message) {
+static void map_v4(uint8_t ip[16], const struct in_addr *v4) {
+    memset(ip, 0, 10);
+    ip[10] = ip[11] = 0xff;
+    memcpy(ip + 12, v4, 4);
+}
+
+/** The ECN codepoint, and which of our addresses was called. */
+static void read_controls(struct msghdr *message, ox_buf *buf) {
+    buf->ecn = OX_ECN_NOT_ECT;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
-        bool v4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS;
-        bool v6 = c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS;
-        // IP_TOS carries one byte, IPV6_TCLASS an int.
-        if (v4) return *CMSG_DATA(c) & 3;
-        if (v6) {
+        bool v4 = c->cmsg_level == IPPROTO_IP, v6 = c->cmsg_level == IPPROTO_IPV6;
+        if (v4 && c->cmsg_type == IP_TOS) {
+            buf->ecn = *CMSG_DATA(c) & 3; // one byte, where IPV6_TCLASS carries an int
+        } else if (v6 && c->cmsg_type == IPV6_TCLASS) {
             int value;
             memcpy(&value, CMSG_DATA(c), sizeof value);
-            return (uint8_t)(value & 3);
+            buf->ecn = (uint8_t)(value & 3);
+        } else if (v4 && c->cmsg_type == IP_PKTINFO) {
+            struct in_pktinfo info;
+            memcpy(&info, CMSG_DATA(c), sizeof info);
+            map_v4(buf->local, &info.ipi_spec_dst);
+        } else if (v6 && c->cmsg_type == IPV6_PKTINFO) {
+            struct in6_pktinfo info;
+            memcpy(&info, CMSG_DATA(c), sizeof info);
+            // A socket for both families says this of IPv4 too, mapped; IP_PKTINFO then says the same.
+            memcpy(buf->local, &info.ipi6_addr, 16);
         }
     }
-    return OX_ECN_NOT_ECT;
 }
 
 static uint32_t receive_from(udp *u, int fd, ox_pool *pool, ox_list *out, uint32_t max) {
@@ -125,7 +140,7 @@ static uint32_t receive_from(udp *u, int fd, ox_pool *pool, ox_list *out, uint32
         }
         buf->len = u->messages[i].msg_len;
         buf->cut = (u->messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
-        buf->ecn = received_ecn(&u->messages[i].msg_hdr);
+        read_controls(&u->messages[i].msg_hdr, buf);
         buf->handshake = fd != u->fds[DATA];
         from_name(&u->names[i], &buf->address);
         ox_list_append(out, buf);
@@ -177,17 +192,34 @@ static uint32_t udp_receive(ox_port *port, ox_pool *pool, ox_list *out, uint32_t
 
 /* ---- send --------------------------------------------------------------------------------------------------- */
 
-static void set_ecn(struct msghdr *message, uint8_t *control, const ox_buf *buf, int family) {
-    if (buf->ecn == OX_ECN_NOT_ECT) return;
-    bool v4 = family == AF_INET || is_mapped(&buf->address);
+static void add_control(struct msghdr *message, uint8_t *control, int level, int type, const void *value, size_t len) {
+    struct cmsghdr *c = (struct cmsghdr *)(control + message->msg_controllen);
+    c->cmsg_level = level;
+    c->cmsg_type = type;
+    c->cmsg_len = CMSG_LEN(len);
+    memcpy(CMSG_DATA(c), value, len);
     message->msg_control = control;
-    message->msg_controllen = CMSG_SPACE(sizeof(int));
-    struct cmsghdr *c = CMSG_FIRSTHDR(message);
-    c->cmsg_level = v4 ? IPPROTO_IP : IPPROTO_IPV6;
-    c->cmsg_type = v4 ? IP_TOS : IPV6_TCLASS;
-    c->cmsg_len = CMSG_LEN(sizeof(int));
-    int value = buf->ecn;
-    memcpy(CMSG_DATA(c), &value, sizeof value);
+    message->msg_controllen += CMSG_SPACE(len);
+}
+
+/** ECN, and the address of ours to leave from. */
+static void add_controls(struct msghdr *message, uint8_t *control, const ox_buf *buf, int family) {
+    bool v4 = family == AF_INET || is_mapped(&buf->address);
+    message->msg_control = NULL;
+    message->msg_controllen = 0;
+    int ecn = buf->ecn;
+    if (ecn != OX_ECN_NOT_ECT)
+        add_control(message, control, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS, &ecn, sizeof ecn);
+    if (is_zero(buf->local)) return;
+    if (v4) {
+        struct in_pktinfo info = {0};
+        memcpy(&info.ipi_spec_dst, buf->local + 12, 4);
+        add_control(message, control, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
+    } else {
+        struct in6_pktinfo info = {0};
+        memcpy(&info.ipi6_addr, buf->local, 16);
+        add_control(message, control, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
+    }
 }
 
 static uint32_t prepare(udp *u, ox_list *packets) {
@@ -201,7 +233,7 @@ static uint32_t prepare(udp *u, ox_list *packets) {
             .msg_iov = &u->vectors[ready],
             .msg_iovlen = 1,
         };
-        set_ecn(&u->messages[ready].msg_hdr, u->controls[ready], buf, u->family);
+        add_controls(&u->messages[ready].msg_hdr, u->controls[ready], buf, u->family);
     }
     return ready;
 }
@@ -213,6 +245,10 @@ static uint32_t send_ready(udp *u, uint32_t ready) {
         int n = sendmmsg(u->fds[DATA], u->messages + done, ready - done, MSG_DONTWAIT);
         if (n > 0) {
             done += (uint32_t)n;
+        } else if (errno != EINTR && errno != EAGAIN && !is_zero(u->buffers[done]->local)) {
+            // Perhaps that address is ours no more: the route chooses another.
+            memset(u->buffers[done]->local, 0, sizeof u->buffers[done]->local);
+            add_controls(&u->messages[done].msg_hdr, u->controls[done], u->buffers[done], u->family);
         } else if (errno != EINTR) {
             ox_publish(&u->failed_errno, (uint64_t)errno);
             failed++;
@@ -299,9 +335,11 @@ static bool set_up(const udp *u, int fd, uint32_t mark, int buffer) {
     if (!set(fd, SOL_SOCKET, SO_SNDBUFFORCE, buffer)) (void)set(fd, SOL_SOCKET, SO_SNDBUF, buffer);
     if (mark != 0 && !set(fd, SOL_SOCKET, SO_MARK, (int)mark)) return false;
     // On a socket for both families, the options of IPv4 apply to mapped addresses.
+    if (!set(fd, IPPROTO_IP, IP_PKTINFO, 1)) return false;
     if (!set(fd, IPPROTO_IP, IP_RECVTOS, 1) || !set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE)) return false;
     if (u->family == AF_INET) return true;
     return set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0) && set(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1) &&
+           set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) &&
            set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
 }
 

@@ -35,6 +35,23 @@ static ox_source *source(ox_tunnel *tunnel, const ox_address *from, uint64_t now
     return found;
 }
 
+static ox_called *called_slot(ox_gate *gate, const ox_address *from) {
+    uint64_t hash = ox_load_be64(from->ip) * 31 + ox_load_be64(from->ip + 8) + from->port;
+    return &gate->called[(hash ^ hash >> 17) % OX_GATE_CALLED];
+}
+
+/** An answer leaves from the address that was called: firewalls between know no other. */
+void ox_gate_answer_from(ox_tunnel *tunnel, ox_buf *buf) {
+    const ox_called *slot = called_slot(&tunnel->gate, &buf->address);
+    if (ox_address_equal(&slot->from, &buf->address)) memcpy(buf->local, slot->local, sizeof buf->local);
+}
+
+static void note_call(ox_tunnel *tunnel, const ox_buf *buf) {
+    ox_called *slot = called_slot(&tunnel->gate, &buf->address);
+    slot->from = buf->address;
+    memcpy(slot->local, buf->local, sizeof slot->local);
+}
+
 /** Asks for proof that the initiator is at its address. */
 static ox_verdict send_cookie(ox_tunnel *tunnel, const ox_buf *buf, uint64_t now_ns) {
     // One source that floods must not spend the cookies of all others. Twice its handshakes, for a cookie can get lost.
@@ -43,6 +60,7 @@ static ox_verdict send_cookie(ox_tunnel *tunnel, const ox_buf *buf, uint64_t now
     if (meter(&tunnel->gate.cookies, now_ns) > tunnel->policy.cookies_per_second) return OX_DROP_HANDSHAKE_COOKIE_LIMIT;
     uint8_t reply[OX_COOKIE_REPLY_BYTES];
     ox_cookie_reply(tunnel->is.cookies, now_ns, buf->data, buf->len, &buf->address, reply);
+    note_call(tunnel, buf);
     ox_tunnel_send_handshake(tunnel, reply, sizeof reply, &buf->address);
     return OX_DROP_HANDSHAKE_COOKIE_SENT;
 }
@@ -91,6 +109,7 @@ void ox_gate_handshake(ox_tunnel *tunnel, ox_buf *buf, uint64_t now_ns) {
         return;
     }
     OX_ASSERT(buf->len <= OX_HANDSHAKE_MAX);
+    note_call(tunnel, buf);
     ox_event event = {.kind = OX_EVENT_HANDSHAKE, .size = buf->len, .address = buf->address};
     memcpy(event.datagram, buf->data, buf->len);
     ox_tunnel_report(tunnel, &event);

@@ -194,7 +194,11 @@ static void note_arrival(ox_tunnel *tunnel, arrival *a, uint32_t datagram_bytes)
     }
     //= Wire.md section 7.3
     //# only the newest datagram says where the peer is
-    if (!newest || ox_address_equal(&a->buf->address, ox_session_address(session))) return;
+    if (!newest) return;
+    if (ox_address_equal(&a->buf->address, ox_session_address(session))) {
+        memcpy(path->local, a->buf->local, sizeof path->local);
+        return;
+    }
     uint64_t interval = (uint64_t)OX_ACTIVITY_INTERVAL_MS * OX_NS_PER_MS;
     if (session->address_reported_ns != 0 && a->now_ns - session->address_reported_ns < interval) return;
     session->address_reported_ns = a->now_ns;

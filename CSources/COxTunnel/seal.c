@@ -55,6 +55,9 @@ bool ox_session_seal(ox_tunnel *tunnel, ox_session *session, ox_buf *buf, bool e
     buf->len += header_bytes + session->tag_bytes;
     buf->address = *to;
     buf->handshake = 0;
+    const ox_path *path = &session->peer->paths[session->is.path];
+    if (ox_address_equal(to, &path->address)) memcpy(buf->local, path->local, sizeof buf->local);
+    else memset(buf->local, 0, sizeof buf->local);
     ox_ledger_sent(session->ledger, &session->peer->paths[session->is.path].stats, number, buf->len, eliciting, now_ns);
     session->sent_ns = now_ns;
     if (eliciting) session->sent_eliciting_ns = now_ns;

@@ -8,6 +8,7 @@
 
 enum {
     OX_GATE_AWAITED = 1024, /**< initiations sent whose answers are told from strangers' */
+    OX_GATE_CALLED = 256,   /**< senders of handshake datagrams whose way in is remembered */
     OX_GATE_SOURCES = 1024, /**< source addresses whose handshakes are counted under load; a power of two */
     OX_NS_PER_SECOND = 1000000000,
     OX_NS_PER_MS = 1000000,
@@ -15,6 +16,7 @@ enum {
 
 typedef struct ox_path {
     ox_address address; /**< where datagrams go; none until the first handshake */
+    uint8_t local[16];  /**< our address that the peer speaks to, so that it hears the same one speak; zero for any */
     uint32_t mtu;       /**< UDP payload bytes */
     ox_path_stats stats;
 } ox_path;
@@ -93,7 +95,14 @@ typedef struct ox_source {
     uint32_t cookies;    /**< asked for */
 } ox_source;
 
+/** At which of our addresses a handshake datagram came in: the answer leaves from there. */
+typedef struct ox_called {
+    ox_address from;
+    uint8_t local[16];
+} ox_called;
+
 typedef struct ox_gate {
+    ox_called called[OX_GATE_CALLED];
     ox_awaited awaited[OX_GATE_AWAITED];
     ox_meter initiations;
     ox_meter cookies;
@@ -156,6 +165,7 @@ void ox_session_touch(ox_tunnel *tunnel, ox_session *session, uint64_t now_ns);
 void ox_session_deactivate(ox_tunnel *tunnel, ox_session *session);
 
 /* gate.c */
+void ox_gate_answer_from(ox_tunnel *tunnel, ox_buf *buf);
 void ox_gate_await(ox_tunnel *tunnel, const uint8_t *bytes, size_t len);
 void ox_gate_handshake(ox_tunnel *tunnel, ox_buf *buf, uint64_t now_ns);
 

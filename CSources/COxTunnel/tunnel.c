@@ -215,6 +215,7 @@ void ox_tunnel_move_path(ox_tunnel *tunnel, uint32_t id, uint32_t path, const ox
     if (peer == NULL || path >= OX_PATHS_MAX) return;
     if (ox_address_equal(&peer->paths[path].address, address)) return;
     peer->paths[path].address = *address;
+    memset(peer->paths[path].local, 0, sizeof peer->paths[path].local);
     ox_publish(&peer->paths[path].stats.rtt_min_ns, 0);
 }
 
@@ -282,6 +283,7 @@ void ox_tunnel_send_handshake(ox_tunnel *tunnel, const uint8_t *bytes, size_t le
     buf->address = *to;
     buf->handshake = 1;
     ox_gate_await(tunnel, bytes, len);
+    ox_gate_answer_from(tunnel, buf);
     ox_list_append(&tunnel->network, buf);
 }
 

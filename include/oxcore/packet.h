@@ -33,6 +33,7 @@ typedef struct ox_buf {
     uint32_t peer;       /**< the peer it goes to or came from, where known */
     uint64_t number;     /**< packet number, where known */
     ox_address address;  /**< outer address: where to, or where from */
+    uint8_t local[16];   /**< our own outer address: where it came in, or where to leave from; zero for any */
     uint8_t *storage;    /**< OX_BUF_BYTES bytes, aligned to 64 */
 } ox_buf;
 

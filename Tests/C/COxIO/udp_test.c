@@ -232,6 +232,46 @@ static void the_kernel_drops_what_has_no_handshake_length(void **state) {
     ox_port_close(b);
 }
 
+/* 127.0.0.1 and 127.0.0.9 are both ours: what was called at .9 answers from there. */
+static void answers_leave_from_the_address_that_was_called(void **state) {
+    (void)state;
+    uint16_t ports[2];
+    ox_port *a = open_port(&ports[0]), *b = open_port(&ports[1]);
+    ox_list out = {0}, in = {0};
+    static const uint8_t data[20] = {0x40};
+    ox_address called = loopback(true, ports[1]);
+    called.ip[15] = 9;
+    add(&out, data, sizeof data, called, 3);
+    assert_int_equal(0, ox_port_send(a, pool, &out));
+    assert_int_equal(1, await(b, &in, 1));
+    assert_memory_equal(called.ip, in.head->local, 16);
+    assert_int_equal(3, in.head->ecn);
+    assert_int_equal(0, ox_port_send(b, pool, &in)); // back to where it came from, by the way it came
+    assert_int_equal(1, await(a, &in, 1));
+    assert_memory_equal(called.ip, in.head->address.ip, 16);
+    assert_int_equal(3, in.head->ecn);
+    // An address that is not ours any more: the datagram leaves all the same.
+    memcpy(in.head->local, (const uint8_t[16]){[10] = 0xff, [11] = 0xff, [12] = 192, [13] = 0, [14] = 2, [15] = 77}, 16);
+    assert_int_equal(0, ox_port_send(a, pool, &in));
+    assert_int_equal(1, await(b, &in, 1));
+    ox_pool_put_list(pool, &in);
+    if (has_v6()) {
+        add(&out, data, sizeof data, loopback(false, ports[1]), 2);
+        assert_int_equal(0, ox_port_send(a, pool, &out));
+        assert_int_equal(1, await(b, &in, 1));
+        ox_address v6 = loopback(false, ports[1]);
+        assert_memory_equal(v6.ip, in.head->local, 16);
+        assert_int_equal(0, ox_port_send(b, pool, &in));
+        assert_int_equal(1, await(a, &in, 1));
+        in.head->local[0] = 0x20, in.head->local[15] = 0x77;
+        assert_int_equal(0, ox_port_send(a, pool, &in));
+        assert_int_equal(1, await(b, &in, 1));
+        ox_pool_put_list(pool, &in);
+    }
+    ox_port_close(a);
+    ox_port_close(b);
+}
+
 /* Sends handshake datagrams from 127.0.0.`host`. */
 static void flood_from(uint8_t host, uint16_t to_port, uint32_t count) {
     int fd = socket(AF_INET, SOCK_DGRAM, 0);
@@ -344,6 +384,7 @@ int main(void) {
         cmocka_unit_test(a_port_belongs_to_one),
         cmocka_unit_test(the_first_byte_chooses_the_socket),
         cmocka_unit_test(a_flood_of_handshakes_displaces_no_data),
+        cmocka_unit_test(answers_leave_from_the_address_that_was_called),
         cmocka_unit_test(the_kernel_drops_what_has_no_handshake_length),
         cmocka_unit_test(initiators_are_spread_over_sockets_by_address),
         cmocka_unit_test(what_is_too_long_is_marked_and_the_empty_is_kept),

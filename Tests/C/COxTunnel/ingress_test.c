@@ -322,6 +322,35 @@ static void one_feedback_a_datagram_is_read(void **state) {
     ends_finish(&t);
 }
 
+static void the_address_that_the_peer_calls_is_the_one_that_speaks(void **state) {
+    (void)state;
+    ends t;
+    ends_begin(&t);
+    static const uint8_t called[16] = {[10] = 0xff, [11] = 0xff, [12] = 192, [13] = 0, [14] = 2, [15] = 9};
+    static const uint8_t forged[16] = {[10] = 0xff, [11] = 0xff, [12] = 192, [13] = 0, [14] = 2, [15] = 66};
+    make_packet(in, 4, 92, 1, false, 0);
+    for (int genuine = 0; genuine < 2; genuine++) {
+        ox_list list = {0};
+        send_packet(&t.a, in, t.now);
+        assert_int_equal(1, take_datagrams(&t.a, wire, 1, false));
+        ox_buf *buf = buffer_of(&t.b, wire[0].bytes, wire[0].len);
+        buf->address = t.a.address;
+        memcpy(buf->local, genuine ? called : forged, 16);
+        if (!genuine) buf->data[buf->len - 1] ^= 1;
+        ox_list_append(&list, buf);
+        ox_tunnel_ingress(t.b.tunnel, &list, t.now);
+    }
+    assert_int_equal(1, forget_packets(&t.b));
+    make_packet(in, 4, 92, 1, true, 0);
+    send_packet(&t.b, in, t.now);
+    ox_list sent = {0};
+    ox_tunnel_take_network(t.b.tunnel, &sent);
+    assert_int_equal(1, sent.count);
+    assert_memory_equal(called, sent.head->local, 16);
+    ox_pool_put_list(t.b.pool, &sent);
+    ends_finish(&t);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_the_peers_own_addresses_are_sources),
@@ -337,6 +366,7 @@ int main(void) {
         cmocka_unit_test(without_encryption_only_the_trusted_address_counts),
         cmocka_unit_test(one_datagram_makes_few_events_whatever_is_in_it),
         cmocka_unit_test(one_feedback_a_datagram_is_read),
+        cmocka_unit_test(the_address_that_the_peer_calls_is_the_one_that_speaks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
