@@ -1,3 +1,4 @@
+import OxModel
 import OxSimulation
 import Oxidize
 import Testing
@@ -68,6 +69,53 @@ import Testing
         pair.exchange(quiet: .seconds(30))
         #expect(try deliver(from: .client, id: 4) >= 1)
         #expect(pair.status(of: .relay)?.state == "connected")
+    }
+
+    /// Each side trusts the other's network or not, then a new handshake settles it.
+    private func handshake(clientTrusts: Bool, relayTrusts: Bool) throws {
+        let networks = [IPPrefix("192.0.2.0/24")!, IPPrefix("198.51.100.0/24")!]
+        try pair.reload(.client) { $0.local.unencryptedNetworks = clientTrusts ? networks : [] }
+        var kept: NodeSettings?
+        try pair.reload(.relay) { settings in
+            settings.local.unencryptedNetworks = relayTrusts ? networks : []
+            kept = settings
+            settings.peers = [:]
+            settings.order = []
+        }
+        let restored = try #require(kept)
+        try pair.reload(.relay) { $0 = restored }
+        pair.exchange(quiet: .seconds(30))
+        _ = pair.takeDelivered()
+    }
+
+    @Test(arguments: [(false, false), (true, false), (false, true)])
+    func `one side's trust does not take the encryption away`(client: Bool, relay: Bool) throws {
+        try handshake(clientTrusts: client, relayTrusts: relay)
+        #expect(pair.status(of: .client)?.encrypted == true)
+        #expect(try deliver(from: .client, id: 8) == 1)
+    }
+
+    @Test func `where both sides trust, data goes as it is, and status says so`() throws {
+        try handshake(clientTrusts: true, relayTrusts: true)
+        for side in TunnelPair.Side.allCases {
+            #expect(pair.status(of: side)?.encrypted == false)
+            #expect(pair.status(of: side)?.aead == "none")
+        }
+        let packet = TunnelPair.packet(id: 8, from: .client, payloadBytes: 64)
+        let datagram = try #require(try pair.send([packet], from: .client).first)
+        #expect(Array(datagram.bytes.suffix(packet.count)) == packet)
+        #expect(datagram.bytes.count == packet.count + 1 + 2 + 4)
+        pair.exchange()
+        #expect(pair.takeDelivered().map(\.bytes) == [packet])
+    }
+
+    @Test func `trust that is taken back ends the unencrypted session`() throws {
+        try handshake(clientTrusts: true, relayTrusts: true)
+        try pair.reload(.relay) { $0.local.unencryptedNetworks = [] }
+        pair.exchange(quiet: .seconds(30))
+        _ = pair.takeDelivered()
+        #expect(try deliver(from: .client, id: 8) >= 1)
+        #expect(pair.status(of: .relay)?.encrypted == true)
     }
 
     @Test func `a shutdown is known to the other side at once`() {
