@@ -9,10 +9,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 oxbench=${OXBENCH:-$here/../../build/bin/oxbench}
 oxidize=${OXIDIZE:-$(dirname "$oxbench")/oxidize}
 
-skip_all() {
-    echo "1..0 # SKIP $1"
-    exit 0
-}
+# shellcheck source=Tests/EndToEnd/tap.sh
+. "$here/../../Tests/EndToEnd/tap.sh"
 [ "$(id -u)" = 0 ] || skip_all "needs root, for network namespaces"
 [ -c /dev/net/tun ] || skip_all "needs /dev/net/tun: modprobe tun"
 for tool in ip jq nsenter unshare; do
@@ -22,19 +20,6 @@ for program in "$oxbench" "$oxidize"; do
     [ -x "$program" ] || skip_all "needs $program: make build, or set OXBENCH and OXIDIZE"
 done
 unshare --net --mount --pid --fork -- true 2>/dev/null || skip_all "cannot make namespaces here"
-
-tests=0
-failures=0
-ok() { # ok STATUS NAME [WHAT CAME OUT]
-    tests=$((tests + 1))
-    if [ "$1" = 0 ]; then
-        echo "ok $tests - $2"
-    else
-        echo "not ok $tests - $2"
-        failures=$((failures + 1))
-    fi
-    [ -z "${3:-}" ] || echo "# $3"
-}
 
 report=$("$oxbench" flood --seconds 2 --no-tcp --oxidize "$oxidize" --json)
 ok $? "a flood is measured"
@@ -56,5 +41,4 @@ ok $? "what cannot be measured is said with exit code 1"
 [ $? = 64 ]
 ok $? "wrong usage is said with exit code 64"
 
-echo "1..$tests"
-[ "$failures" = 0 ]
+finish

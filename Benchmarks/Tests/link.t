@@ -7,10 +7,8 @@ set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 oxbench=${OXBENCH:-$here/../../build/bin/oxbench}
 
-skip_all() {
-    echo "1..0 # SKIP $1"
-    exit 0
-}
+# shellcheck source=Tests/EndToEnd/tap.sh
+. "$here/../../Tests/EndToEnd/tap.sh"
 [ "$(id -u)" = 0 ] || skip_all "needs root, for network namespaces"
 [ -c /dev/net/tun ] || skip_all "needs /dev/net/tun: modprobe tun"
 for tool in ip ping jq; do
@@ -34,18 +32,6 @@ trap 'exit 130' INT TERM
 
 ip netns add "$a" && ip netns add "$b" || skip_all "cannot make network namespaces here"
 
-tests=0
-failures=0
-ok() { # ok STATUS NAME [WHAT CAME OUT]
-    tests=$((tests + 1))
-    if [ "$1" = 0 ]; then
-        echo "ok $tests - $2"
-    else
-        echo "not ok $tests - $2"
-        failures=$((failures + 1))
-    fi
-    [ -z "${3:-}" ] || echo "# $3"
-}
 holds() { jq -n "$1" | grep -qx true; } # an arithmetic condition
 
 wait_for() { # wait_for FILE
@@ -151,5 +137,4 @@ ok $? "a missing namespace is refused with exit code 1 and a remedy"
 ! ip -n "$a" link show link0 >/dev/null 2>&1
 ok $? "the devices are gone"
 
-echo "1..$tests"
-[ "$failures" = 0 ]
+finish

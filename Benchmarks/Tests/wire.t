@@ -7,25 +7,10 @@ set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 oxbench=${OXBENCH:-$here/../../build/bin/oxbench}
 
-skip_all() {
-    echo "1..0 # SKIP $1"
-    exit 0
-}
+# shellcheck source=Tests/EndToEnd/tap.sh
+. "$here/../../Tests/EndToEnd/tap.sh"
 command -v jq >/dev/null || skip_all "needs jq"
 [ -x "$oxbench" ] || skip_all "needs oxbench at $oxbench: make build, or set OXBENCH"
-
-tests=0
-failures=0
-ok() { # ok STATUS NAME [WHAT CAME OUT]
-    tests=$((tests + 1))
-    if [ "$1" = 0 ]; then
-        echo "ok $tests - $2"
-    else
-        echo "not ok $tests - $2"
-        failures=$((failures + 1))
-    fi
-    [ -z "${3:-}" ] || echo "# $3"
-}
 
 report=$("$oxbench" wire --json)
 ok $? "wire is within its bar"
@@ -44,5 +29,4 @@ ok $? "what fits in a datagram costs less than in WireGuard"
 [ "$report" = "$("$oxbench" wire --json)" ]
 ok $? "it counts the same again"
 
-echo "1..$tests"
-[ "$failures" = 0 ]
+finish

@@ -8,7 +8,7 @@ final class ControlLoop: @unchecked Sendable {
     /// How long the last datagrams have to leave at the end.
     private static let drain = Duration.milliseconds(50)
 
-    // Handed to the control thread once, by `start`, and used there alone: why `@unchecked Sendable` holds.
+    // Used by `start`, and then by the control thread alone: why `@unchecked Sendable` holds.
     private let node: Node
     private let setup: NetworkSetup
     private let inbox: ControlInbox
@@ -24,25 +24,34 @@ final class ControlLoop: @unchecked Sendable {
         self.ended = ended
     }
 
-    func start() throws(CoreError) -> SystemThread {
+    /// Returns when the tunnel runs.
+    ///
+    /// - Parameter addresses: of endpoints that are names and have been looked up.
+    /// - Throws: then nothing runs, and the changes to the system are still to be undone.
+    func start(addresses: ResolvedEndpoints) throws(CoreError) -> SystemThread {
         node.setup = setup
-        return try SystemThread.start(name: "ox-control") { self.run() }
+        // The first initiations carry the time.
+        node.wall = SystemClock.wall()
+        try node.start(addresses: addresses, now: SystemClock.now())
+        let worker = node.worker
+        let turning = try SystemThread.start(name: "ox-worker") { self.turn(worker) }
+        do {
+            return try SystemThread.start(name: "ox-control") { self.run(turning) }
+        } catch {
+            stop(turning)
+            throw error
+        }
     }
 
-    private func run() {
-        do {
-            // The first initiations carry the time.
-            node.wall = SystemClock.wall()
-            try node.start(now: SystemClock.now())
-            let worker = node.worker
-            let thread = try SystemThread.start(name: "ox-worker") { self.turn(worker) }
-            decide()
-            workerStops.store(true, ordering: .releasing)
-            worker.wake()
-            thread.join()
-        } catch {
-            logger.critical("\(error)")
-        }
+    private func stop(_ turning: SystemThread) {
+        workerStops.store(true, ordering: .releasing)
+        node.worker.wake()
+        turning.join()
+    }
+
+    private func run(_ turning: SystemThread) {
+        decide()
+        stop(turning)
         for work in inbox.close() { work(node, SystemClock.now()) }
         do {
             try setup.restore()

@@ -20,7 +20,7 @@ extension Node {
         case .sendResponse(let peer, let local, let offer, let to):
             sendResponse(peer, local, offer, to, now: now)
         case .abandonInitiation(let peer): forgetHandshake(of: peer)
-        case .install(let parameters): install(parameters)
+        case .install(let parameters): install(parameters, now: now)
         case .use(let session, let confirm): worker.order(.useSession(session, confirm: confirm))
         case .retire(let session): worker.order(.removeSession(session))
         case .move(let peer, let path, let to): worker.order(.movePath(peer, path, to: to))
@@ -64,6 +64,8 @@ extension Node {
                 cookie: freshCookie(entry, now: now))
             worker.order(.handshake(answering.state.sent, to: to))
         } catch {
+            // Without an answer there are no keys for the session that follows.
+            self.answering = nil
             logger.error("\(error)", metadata: ["peer": "\(name(of: peer))"])
         }
     }
@@ -73,10 +75,10 @@ extension Node {
         return cookie.bytes
     }
 
-    private func install(_ parameters: OxController.SessionParameters) {
+    private func install(_ parameters: OxController.SessionParameters, now: Instant) {
         let from = parameters.isInitiator ? responseFrom : answering?.from
         let state = parameters.isInitiator ? peers[parameters.peer]?.handshake?.state : answering?.state
-        guard let state else { return }
+        guard let state else { return refuse(parameters.local, now: now) }
         do {
             try worker.add(
                 Worker.SessionParameters(
@@ -87,12 +89,14 @@ extension Node {
             sessionsInstalled += 1
         } catch {
             logger.critical("\(error)", metadata: ["peer": "\(name(of: parameters.peer))"])
+            refuse(parameters.local, now: now)
         }
     }
 
-    private func lookUp(_ peer: PeerID) {
-        guard let key = peers[peer]?.publicKey, let endpoint = settings.peers[key]?.endpoint else { return }
-        resolve(peer, endpoint)
+    /// The worker does not have the session that the controller believes in.
+    private func refuse(_ session: SessionID, now: Instant) {
+        controller.handle(.installFailed(session), now: now)
+        controller.sessionsRetired([session])
     }
 
     private func note(_ refusal: Refusal, of peer: PeerID) {

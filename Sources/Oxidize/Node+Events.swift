@@ -26,7 +26,7 @@ extension Node {
         case .closed(let session, let reason):
             controller.handle(.closed(session, CloseReason(rawValue: reason) ?? .shutdown), now: now)
         case .sessionRetired(let session): controller.sessionsRetired([session])
-        case .peerRetired(let peer): leaving.remove(peer)
+        case .peerRetired(let peer): retired(peer)
         case .deviceLost:
             logger.critical("the TUN device was deleted: ending")
             isStopping = true

@@ -11,42 +11,42 @@ extension Node {
         return key.flatMap { peerIDs[$0] }
     }
 
-    func status(_ configuration: Configuration, interface: String, port: UInt16, now: Instant) -> TunnelStatus {
+    func status(_ configuration: Configuration, _ parts: Tunnel.Parts, now: Instant) -> TunnelStatus {
         let status = worker.status()
         return TunnelStatus(
-            interface: interface, role: configuration.role.rawValue,
-            publicKey: settings.identity.publicKey.description, listenPort: port,
-            firewallMark: NetworkPlan.mark(for: configuration), uptimeS: (now - started).inSeconds,
+            interface: parts.interface, role: configuration.role.rawValue,
+            publicKey: settings.identity.publicKey.description, listenPort: parts.port,
+            firewallMark: parts.mark, uptimeS: (now - started).inSeconds,
             aeadsOffered: settings.local.aeads.map(\.name), peers: peerStatuses(now: now), drops: drops(),
             device: TunnelStatus.Port(status.device), network: TunnelStatus.Port(status.network))
     }
 
     /// All of it or nothing: the routes of the system change first, as they are what can fail.
-    func reload(from old: Configuration, to new: Configuration, interface: String, now: Instant) -> TunnelError? {
-        let mark = NetworkPlan.mark(for: old)
+    ///
+    /// - Returns: the peers whose preshared key is another one now.
+    func reload(
+        from old: Configuration, to new: Configuration, _ parts: Tunnel.Parts, now: Instant
+    ) -> Result<Set<PublicKey>, TunnelError> {
         do {
             let next = try NodeSettings(new, aeads: settings.local.aeads)
             if next.identity.publicKey != settings.identity.publicKey {
-                return TunnelError(.configuration, "private-key in [interface] changes: that needs a restart")
+                throw TunnelError(.configuration, "private-key in [interface] changes: that needs a restart")
             }
             if next.local.sessionIDBytes > settings.local.sessionIDBytes {
-                return TunnelError(
-                    .configuration, "so many more peers need longer session ids: that needs a restart")
+                throw TunnelError(.configuration, "so many more peers need longer session ids: that needs a restart")
             }
-            let plans = (
-                old: NetworkPlan(old, device: interface, mark: mark),
-                new: NetworkPlan(new, device: interface, mark: mark)
-            )
+            let plans = (old: parts.plan(of: old), new: parts.plan(of: new))
             try setup?.replace(plans.old, with: plans.new)
             do {
-                try apply(next, now: now)
+                return .success(try apply(next, now: now))
             } catch {
                 try setup?.replace(plans.new, with: plans.old)
                 throw error
             }
-            return nil
+        } catch let error as TunnelError {
+            return .failure(error)
         } catch {
-            return TunnelError(.system, "\(error)")
+            return .failure(TunnelError(.system, "\(error)"))
         }
     }
 }

@@ -16,6 +16,13 @@ package final class Node {
     var peerIDs: [PublicKey: PeerID] = [:]
     /// Peers that the worker still holds although they were removed: their slots are taken.
     var leaving: Set<PeerID> = []
+    /// Slots below `slotsUsed` that are free again.
+    private var freeSlots: [PeerID] = []
+    private var slotsUsed: UInt32 = 0
+    /// Names that are being looked up: one of a peer at a time.
+    var lookups: [PeerID: Endpoint] = [:]
+    /// Peers whose name a reload changed and that is not known to lead anywhere yet, and when it is looked up again.
+    var renamed: [PeerID: Instant] = [:]
     /// Which peer a handshake that this side began is with, by the index of its initiation: random, so that strangers cannot
     /// answer in the peer's place.
     var handshakes: [UInt32: PeerID] = [:]
@@ -36,6 +43,8 @@ package final class Node {
     var isStopping = false
     /// Sessions that were handed to the worker since the start.
     package internal(set) var sessionsInstalled = 0
+
+    static let peersMost: UInt32 = 1 << 16
 
     struct PeerEntry {
         var publicKey: PublicKey
@@ -73,8 +82,15 @@ package final class Node {
     }
 
     /// Brings the configured peers in. To be called once, before the first `control`.
-    package func start(now: Instant) throws(CoreError) {
-        for key in settings.order { try add(key, now: now) }
+    ///
+    /// - Parameter addresses: of endpoints that are names and have been looked up.
+    package func start(addresses: ResolvedEndpoints = [:], now: Instant) throws(CoreError) {
+        for key in settings.order {
+            let found = settings.peers[key]?.endpoint.flatMap { addresses[$0] } ?? []
+            if let first = found.first { settings.peers[key]?.settings.endpoint = first }
+            try add(key, now: now)
+            if found.count > 1, let peer = peerIDs[key] { controller.handle(.endpointResolved(peer, found), now: now) }
+        }
         try publishPolicy()
         carryOut(now: now)
         worker.wake()
@@ -89,6 +105,7 @@ package final class Node {
             carryOut(now: now)
         }
         controller.advance(to: now)
+        retryNames(now: now)
         expirePings(now: now)
         carryOut(now: now)
         worker.wake()
@@ -102,13 +119,8 @@ package final class Node {
             let due = ping.sent + Node.pingTimeout
             earliest = min(earliest ?? due, due)
         }
+        for due in renamed.values { earliest = min(earliest ?? due, due) }
         return earliest
-    }
-
-    package func resolved(_ peer: PeerID, _ addresses: [SocketAddress], now: Instant) {
-        controller.handle(.endpointResolved(peer, addresses), now: now)
-        carryOut(now: now)
-        worker.wake()
     }
 
     /// Says goodbye to everyone. The worker sends it at its next turn.
@@ -134,22 +146,29 @@ package final class Node {
 
     private func add(_ key: PublicKey, now: Instant) throws(CoreError) {
         guard let peer = settings.peers[key] else { return }
-        guard let slot = (0..<UInt32(1 << 16)).lazy.map({ PeerID($0) }).first(where: { !isTaken($0) }) else {
+        let slot = freeSlots.last ?? PeerID(slotsUsed)
+        guard slot.rawValue < Node.peersMost else {
             throw CoreError(attempt: "add a 65,537th peer", reason: .noMemory)
         }
         try worker.add(slot)
+        if freeSlots.popLast() == nil { slotsUsed += 1 }
         peers[slot] = PeerEntry(publicKey: key)
         peerIDs[key] = slot
         controller.add(slot, peer.settings, now: now)
     }
 
-    private func isTaken(_ peer: PeerID) -> Bool { peers[peer] != nil || leaving.contains(peer) }
+    /// The worker holds the peer no longer: its slot may be another's.
+    func retired(_ peer: PeerID) {
+        if leaving.remove(peer) != nil { freeSlots.append(peer) }
+    }
 
     private func remove(_ key: PublicKey, now: Instant) {
         guard let id = peerIDs.removeValue(forKey: key) else { return }
         controller.remove(id, now: now)
         carryOut(now: now)
         peers[id] = nil
+        lookups[id] = nil
+        renamed[id] = nil
         leaving.insert(id)
         worker.order(.removePeer(id))
     }
@@ -167,24 +186,43 @@ package final class Node {
     }
 
     /// A reload: applies the difference. Peers that it does not touch lose no packet.
-    package func apply(_ new: NodeSettings, now: Instant) throws(CoreError) {
+    ///
+    /// - Returns: the peers whose preshared key is another one now.
+    @discardableResult
+    package func apply(_ new: NodeSettings, now: Instant) throws(CoreError) -> Set<PublicKey> {
         let old = settings
         settings = new
         settings.identity = old.identity
         settings.local.sessionIDBytes = old.local.sessionIDBytes
         for key in old.order where new.peers[key] == nil { remove(key, now: now) }
         controller.updateLocal(settings.local)
+        var replaced: Set<PublicKey> = []
         for key in new.order {
-            guard let peer = new.peers[key] else { continue }
-            if let id = peerIDs[key] {
-                if old.peers[key]?.settings != peer.settings { controller.update(id, peer.settings, now: now) }
-            } else {
+            guard let id = peerIDs[key], let before = old.peers[key] else {
                 try add(key, now: now)
+                continue
             }
+            if change(id, key, from: before, now: now) { replaced.insert(key) }
         }
         try publishPolicy()
         carryOut(now: now)
         worker.wake()
+        return replaced
+    }
+
+    /// True when the preshared key is another one.
+    private func change(_ id: PeerID, _ key: PublicKey, from old: NodeSettings.Peer, now: Instant) -> Bool {
+        guard var peer = settings.peers[key] else { return false }
+        let isRenamed = peer.endpoint != old.endpoint
+        // What the same name was found to mean still holds.
+        if !isRenamed, peer.settings.endpointHasName { peer.settings.endpoint = old.settings.endpoint }
+        settings.peers[key] = peer
+        if isRenamed { renamed[id] = nil }
+        if old.settings != peer.settings { controller.update(id, peer.settings, now: now) }
+        if isRenamed, peer.settings.endpointHasName { lookUpNew(nameOf: id, now: now) }
+        guard old.preshared != peer.preshared else { return false }
+        logger.notice("the preshared key of \(name(of: id)) changes with the next handshake")
+        return true
     }
 }
 

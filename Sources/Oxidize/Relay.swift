@@ -15,27 +15,21 @@ public enum TunnelDefaults {
 /// ```
 public final class Relay: Tunnel, @unchecked Sendable {
     /// - Parameter stateDirectory: where the journal of changes to the system is kept, so that a run after a kill can undo them.
-    public override init(
+    public init(
         _ configuration: Configuration, logger: Logger = Logger(label: "oxidize"),
         stateDirectory: String = TunnelDefaults.stateDirectory
     ) throws(TunnelError) {
-        guard configuration.role == .relay else {
-            throw TunnelError(.configuration, "the file has no [relay] table, so it is a client's: run 'oxidize client'")
-        }
-        try super.init(configuration, logger: logger, stateDirectory: stateDirectory)
+        try super.init(.relay, configuration, logger: logger, stateDirectory: stateDirectory)
     }
 }
 
 /// The end of a tunnel that begins it: knows its relay's endpoint, and sends what allowed-ips name through the tunnel.
 public final class Client: Tunnel, @unchecked Sendable {
     /// - Parameter stateDirectory: where the journal of changes to the system is kept, so that a run after a kill can undo them.
-    public override init(
+    public init(
         _ configuration: Configuration, logger: Logger = Logger(label: "oxidize"),
         stateDirectory: String = TunnelDefaults.stateDirectory
     ) throws(TunnelError) {
-        guard configuration.role == .client else {
-            throw TunnelError(.configuration, "the file has a [relay] table, so it is a relay's: run 'oxidize relay'")
-        }
-        try super.init(configuration, logger: logger, stateDirectory: stateDirectory)
+        try super.init(.client, configuration, logger: logger, stateDirectory: stateDirectory)
     }
 }

@@ -39,12 +39,27 @@ public class Tunnel: @unchecked Sendable { // not final, so unchecked: all that 
         let control: SystemThread
         let interface: String
         let port: UInt16
+        /// Of the tunnel's own datagrams.
+        let mark: UInt32?
+        /// What names meant at the start.
+        let endpoints: ResolvedEndpoints
+
+        func plan(of configuration: Configuration) -> NetworkPlan {
+            NetworkPlan(configuration, endpoints: endpoints, device: interface, mark: mark)
+        }
+    }
+
+    private enum Phase {
+        case new, starting
+        case running(Parts)
+        case ended
     }
 
     private struct Life {
-        var parts: Parts?
+        var phase = Phase.new
         var configuration: Configuration
-        var failure: TunnelError?
+
+        var parts: Parts? { if case .running(let parts) = phase { parts } else { nil } }
     }
 
     private let life: Mutex<Life>
@@ -52,7 +67,16 @@ public class Tunnel: @unchecked Sendable { // not final, so unchecked: all that 
     private let ended: WakeFlag
     private let stateDirectory: String
 
-    init(_ configuration: Configuration, logger: Logger, stateDirectory: String) throws(TunnelError) {
+    init(
+        _ role: Configuration.Role, _ configuration: Configuration, logger: Logger, stateDirectory: String
+    ) throws(TunnelError) {
+        switch (role, configuration.role) {
+        case (.relay, .client):
+            throw TunnelError(.configuration, "the file has no [relay] table, so it is a client's: run 'oxidize client'")
+        case (.client, .relay):
+            throw TunnelError(.configuration, "the file has a [relay] table, so it is a relay's: run 'oxidize relay'")
+        case (.relay, .relay), (.client, .client): break
+        }
         do {
             try Core.start()
             ended = try WakeFlag()
@@ -72,30 +96,66 @@ public class Tunnel: @unchecked Sendable { // not final, so unchecked: all that 
 
     // MARK: Start and stop
 
-    /// Opens the device and the port, changes routes as configured, and runs until `stop`.
+    /// Looks up the peers' names, opens the device and the port, changes routes as configured, and runs until `stop`.
+    ///
+    /// May be called again after it has failed; once a tunnel has run, it does not run again.
     public func start() throws(TunnelError) {
-        let configuration = configuration
+        let configuration = try begin()
+        do {
+            let parts = try run(configuration)
+            life.withLock {
+                $0.phase = .running(parts)
+                // The keys are in locked memory now; nothing else keeps them.
+                $0.configuration = configuration.withoutSecrets()
+            }
+            logger.info("\(configuration.role.rawValue) up on \(parts.interface), UDP port \(parts.port)")
+        } catch {
+            life.withLock { $0.phase = .new }
+            throw error
+        }
+    }
+
+    private func begin() throws(TunnelError) -> Configuration {
+        try life.withLock { life throws(TunnelError) in
+            switch life.phase {
+            case .new: break
+            case .starting, .running: throw TunnelError(.system, "the tunnel runs already")
+            case .ended:
+                throw TunnelError(
+                    .configuration, "the tunnel has ended, and its keys are gone: make a new one from the configuration")
+            }
+            life.phase = .starting
+            return life.configuration
+        }
+    }
+
+    private func run(_ configuration: Configuration) throws(TunnelError) -> Parts {
         let started = SystemClock.now()
         do {
             let aeads = try AEADChoice.measured(configuration.features.aesGCM)
             let settings = try NodeSettings(configuration, aeads: aeads)
-            // The keys are in locked memory now; nothing else keeps them.
-            life.withLock { $0.configuration = configuration.withoutSecrets() }
             try recover(configuration.interface.name)
-            let mark = NetworkPlan.mark(for: configuration)
+            let names = configuration.peers.compactMap(\.endpoint).filter { $0.address == nil }.map(\.host)
+            if !names.isEmpty { logger.info("looking up \(Set(names).sorted().joined(separator: ", "))") }
+            let endpoints = try EndpointLookup().addresses(configuration)
+            let mark = NetworkPlan.mark(for: configuration, endpoints: endpoints)
             let device = try Port.tun(name: configuration.interface.name)
             let network = try Port.udp(port: configuration.interface.listenPort, mark: mark)
             let inbox = try ControlInbox()
             let node = try Node(
                 settings, device: device.port, network: network.port, random: SystemRandomNumberGenerator(),
                 logger: logger, now: started, resolve: Tunnel.resolver(inbox))
-            let setup = try setUp(configuration, device: device.name, mark: mark)
+            let plan = NetworkPlan(configuration, endpoints: endpoints, device: device.name, mark: mark)
+            let setup = try setUp(plan, name: configuration.interface.name)
             let loop = ControlLoop(node: node, inbox: inbox, setup: setup, logger: logger, ended: ended)
-            let control = try loop.start()
-            life.withLock {
-                $0.parts = Parts(inbox: inbox, control: control, interface: device.name, port: network.number)
+            do {
+                return Parts(
+                    inbox: inbox, control: try loop.start(addresses: endpoints), interface: device.name,
+                    port: network.number, mark: mark, endpoints: endpoints)
+            } catch {
+                do { try setup.restore() } catch { logger.error("\(error)") }
+                throw error
             }
-            logger.info("\(configuration.role.rawValue) up on \(device.name), UDP port \(network.number)")
         } catch let error as CoreError {
             throw TunnelError(error)
         } catch let error as TunnelError {
@@ -115,7 +175,7 @@ public class Tunnel: @unchecked Sendable { // not final, so unchecked: all that 
     public func waitUntilEnded() {
         guard let parts = life.withLock({ $0.parts }) else { return }
         parts.control.join()
-        life.withLock { $0.parts = nil }
+        life.withLock { $0.phase = .ended }
     }
 
     /// What a run before this one left behind when it was killed.
@@ -129,11 +189,8 @@ public class Tunnel: @unchecked Sendable { // not final, so unchecked: all that 
         }
     }
 
-    private func setUp(
-        _ configuration: Configuration, device: String, mark: UInt32?
-    ) throws(TunnelError) -> NetworkSetup {
-        let plan = NetworkPlan(configuration, device: device, mark: mark)
-        let setup = NetworkSetup(name: configuration.interface.name, directory: stateDirectory)
+    private func setUp(_ plan: NetworkPlan, name: String) throws(TunnelError) -> NetworkSetup {
+        let setup = NetworkSetup(name: name, directory: stateDirectory)
         do {
             try setup.apply(plan)
         } catch {
@@ -147,17 +204,18 @@ public class Tunnel: @unchecked Sendable { // not final, so unchecked: all that 
         { peer, endpoint in
             let thread = try? SystemThread.start(name: "ox-resolve") {
                 let addresses = (try? Resolver.addresses(host: endpoint.host, port: endpoint.port)) ?? []
-                inbox.post { node, now in node.resolved(peer, addresses, now: now) }
+                inbox.post { node, now in node.resolved(peer, endpoint, addresses, now: now) }
             }
-            if thread == nil { inbox.post { node, now in node.resolved(peer, [], now: now) } }
+            if thread == nil { inbox.post { node, now in node.resolved(peer, endpoint, [], now: now) } }
         }
     }
 
     // MARK: Requests
 
-    /// Runs on the control thread; nil when the tunnel has ended or does not answer.
+    /// Runs on the control thread; nil when the tunnel has ended or does not answer. Without a timeout the answer is waited
+    /// for, and comes even if the tunnel ends meanwhile.
     func ask<Value: Sendable>(
-        timeout: Duration = .seconds(5), _ question: @escaping @Sendable (Node, Instant, Promise<Value>) -> Void
+        timeout: Duration? = .seconds(5), _ question: @escaping @Sendable (Node, Instant, Promise<Value>) -> Void
     ) -> Value? {
         guard let parts = life.withLock({ $0.parts }), let promise = try? Promise<Value>() else { return nil }
         guard parts.inbox.post({ node, now in question(node, now, promise) }) else { return nil }
@@ -169,7 +227,7 @@ public class Tunnel: @unchecked Sendable { // not final, so unchecked: all that 
         guard let parts = life.withLock({ $0.parts }) else { return nil }
         let configuration = configuration
         return ask { (node: Node, now: Instant, promise: Promise<TunnelStatus>) in
-            promise.fulfil(node.status(configuration, interface: parts.interface, port: parts.port, now: now))
+            promise.fulfil(node.status(configuration, parts, now: now))
         }
     }
 
@@ -195,13 +253,15 @@ public class Tunnel: @unchecked Sendable { // not final, so unchecked: all that 
             throw TunnelError(
                 .configuration, change.needsRestart.map { "\($0): that needs a restart" }.joined(separator: "\n"))
         }
-        let parts = life.withLock { $0.parts }
-        let outcome = ask { (node: Node, now: Instant, promise: Promise<TunnelError?>) in
-            promise.fulfil(node.reload(from: old, to: new, interface: parts?.interface ?? "", now: now))
+        guard let parts = life.withLock({ $0.parts }) else { throw TunnelError(.system, "the tunnel does not run") }
+        // However long the commands that change the routes take: once begun it is done or undone.
+        let outcome = ask(timeout: nil) {
+            (node: Node, now: Instant, promise: Promise<Result<Set<PublicKey>, TunnelError>>) in
+            promise.fulfil(node.reload(from: old, to: new, parts, now: now))
         }
-        guard let outcome else { throw TunnelError(.system, "the tunnel does not answer") }
-        if let outcome { throw outcome }
+        guard let outcome else { throw TunnelError(.system, "the tunnel has ended") }
+        let replaced = try outcome.get()
         life.withLock { $0.configuration = new.withoutSecrets() }
-        return change
+        return old.changes(to: new.withoutSecrets(), presharedKeysOf: replaced)
     }
 }

@@ -21,7 +21,7 @@ enum Console {
             complain(error.description)
             throw exitCode(of: error)
         } catch let failure as DetachedDaemon.Failure {
-            Terminal.writeError(failure.log)
+            Terminal.writeError(failure.text)
             throw ExitCode(failure.exitCode)
         }
     }

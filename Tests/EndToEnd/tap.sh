@@ -24,6 +24,18 @@ check() {
     fi
 }
 
+# ok STATUS NAME [WHAT CAME OUT]: one test point that has been decided already.
+ok() {
+    tap_count=$((tap_count + 1))
+    if [ "$1" -eq 0 ]; then
+        echo "ok $tap_count - $2"
+    else
+        tap_failed=$((tap_failed + 1))
+        echo "not ok $tap_count - $2"
+    fi
+    [ -z "${3:-}" ] || echo "# $3"
+}
+
 skip() {
     tap_count=$((tap_count + 1))
     echo "ok $tap_count - $1 # SKIP $2"

@@ -22,7 +22,8 @@ cleanup() {
     for pid in "${pids[@]}"; do kill -9 "$pid" 2>/dev/null; done
     wait 2>/dev/null
     for namespace in "$client" "$relay" "$server"; do ip netns del "$namespace" 2>/dev/null; done
-    rm -rf "$scratch"
+    rm -rf "$scratch" "/etc/netns/$client"
+    rmdir /etc/netns 2>/dev/null
 }
 trap cleanup EXIT
 trap 'exit 1' INT TERM HUP
@@ -311,6 +312,43 @@ start "$client" client "$scratch/default.toml"; client_pid=$started
 check "a client that was killed and started again works" within 5 reaches "$client" 198.51.100.2
 check "and ends" end "$client_pid"
 check "with nothing left behind" unchanged "$client"
+
+# The name server is where only the default route leads, so that a question asked after the routes changed has no answer.
+mkdir -p "/etc/netns/$client"
+echo "nameserver 198.51.100.1" >"/etc/netns/$client/resolv.conf"
+chmod 755 /etc/netns "/etc/netns/$client"
+chmod 644 "/etc/netns/$client/resolv.conf"
+serve_names() { # answers A questions for relay.test, and that there is no other name
+    exec ip netns exec "$relay" python3 -c 'import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("198.51.100.1", 53))
+while True:
+    q, peer = s.recvfrom(512)
+    end = q.index(b"\0", 12) + 5
+    known = q[12:end - 4] == b"\5relay\4test\0"
+    answer = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\xc0\0\2\2" if known and q[end - 4:end - 2] == b"\0\1" else b""
+    flags = b"\x81\x80" if known else b"\x81\x83"
+    s.sendto(q[:2] + flags + b"\0\1" + bytes([0, bool(answer)]) + bytes(4) + q[12:end] + answer, peer)'
+}
+serve_names &
+names_pid=$!
+pids+=("$names_pid")
+client_file oxc client relay.test:51820 '"0.0.0.0/0", "::/0"' >"$scratch/named.toml"
+client_file oxc client nowhere.test:51820 '"0.0.0.0/0", "::/0"' >"$scratch/unnamed.toml"
+resolves() { inside "$client" python3 -c 'import socket; socket.getaddrinfo("relay.test", 1)'; }
+check "the name server answers" within 5 resolves
+start "$client" client "$scratch/named.toml"; client_pid=$started
+check "the default route through a relay that has a name" within 5 reaches "$client" 198.51.100.2
+finds_the_relay() { holds "$client" oxc 'p["endpoint"] == "relay.test:51820" and q["remote_address"] == "192.0.2.2:51820"'; }
+check "show has the name, and the address that was found" finds_the_relay
+end "$client_pid"
+check "and nothing is left of that" unchanged "$client"
+client_fails() {
+    prints "find the address of nowhere.test.*default route" inside "$client" \
+        "$oxidize" client "$scratch/unnamed.toml" --state-directory "$scratch/run-$client"
+}
+check "without an address the default route is not touched, and the client says why" client_fails
+check "with nothing left behind" unchanged "$client"
+kill "$names_pid"
 
 # ---- up and down -------------------------------------------------------------------------------------------------
 

@@ -23,6 +23,13 @@ struct ConfigurationChangeTests {
         #expect(change.changedPeers.isEmpty && change.live.isEmpty && change.needsRestart.isEmpty)
     }
 
+    @Test func `a preshared key that is known to be another one is a change, where both are without secrets`() throws {
+        let relay = try Sample.parse(Sample.relay).withoutSecrets()
+        let change = relay.changes(to: relay, presharedKeysOf: [Sample.publicKey(4)])
+        #expect(change.changedPeers.map(\.after.publicKey) == [Sample.publicKey(4)])
+        #expect(change.changedPeers.map(\.keys) == [["preshared-key"]])
+    }
+
     @Test(arguments: [
         ("persistent-keepalive = 25", "", ["persistent-keepalive"]), ("name = \"laptop\"", "", ["name"]),
         ("allowed-ips = \"10.9.0.2\"", "allowed-ips = \"10.9.0.3\"", ["allowed-ips"]),

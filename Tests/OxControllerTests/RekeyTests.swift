@@ -136,4 +136,28 @@ import Testing
         #expect(story.take().isEmpty)
         #expect(story.controller.status(of: alice, now: later - .seconds(9))?.session?.age == .seconds(10))
     }
+
+    @Test func `a session that could not be installed is given up, and begun anew for a packet`() {
+        var story = Story()
+        let failed = story.connect()
+        story.handle(.installFailed(failed))
+        let commands = story.take()
+        #expect(commands.contains(.retire(failed)))
+        #expect(commands.contains(.dropWaiting(alice)))
+        #expect(story.status.state == .idle)
+        story.controller.sessionsRetired([failed])
+        story.pass(.seconds(1))
+        #expect(story.connect() != failed)
+        #expect(story.status.state == .connected)
+    }
+
+    @Test func `where a session is wanted at all times, one that could not be installed is tried again`() {
+        var story = Story(Story.settings(connects: true))
+        let failed = story.connect()
+        story.handle(.installFailed(failed))
+        #expect(story.status.state == .connecting)
+        _ = story.take()
+        story.pass(.seconds(10))
+        #expect(!initiations(story.take()).isEmpty)
+    }
 }

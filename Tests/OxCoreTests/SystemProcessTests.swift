@@ -64,6 +64,16 @@ import Testing
         #expect(CurrentProcess.executablePath.hasPrefix("/"))
     }
 
+    @Test(arguments: ["exec sleep 60", "trap '' TERM; echo ready; while true; do sleep 1; done"])
+    func `a child is ended, and killed when it does not listen`(script: String) throws {
+        let scratch = Scratch()
+        let log = scratch.path + "/log"
+        let pid = try Subprocess.detach("/bin/sh", ["-c", script], output: log)
+        if script.contains("ready") { #expect(waitFor { (try? SystemFile.read(log)) == "ready\n" }) }
+        CurrentProcess.end(child: pid, patience: .milliseconds(200))
+        #expect(!CurrentProcess.isAlive(pid))
+    }
+
     @Test func `a file is replaced whole, and readable by its owner alone`() throws {
         let scratch = Scratch()
         let path = scratch.path + "/state"

@@ -88,6 +88,26 @@ func typed(_ plan: NetworkPlan) -> [String] {
         #expect(typed(plan(configuration)).contains("ip -4 route add \(network) dev ox0 table \(mark)"))
     }
 
+    @Test func `a network that the address of a name is in is kept apart like that of a literal`() throws {
+        let configuration = try configuration(
+            peers: ["endpoint = \"relay.example.net:51820\"\nallowed-ips = [\"192.0.2.0/24\", \"10.0.0.0/8\"]"])
+        let endpoint = try #require(configuration.peers[0].endpoint)
+        let endpoints = [endpoint: [SocketAddress("198.51.100.1:51820")!, SocketAddress("192.0.2.1:51820")!]]
+        #expect(NetworkPlan.mark(for: configuration) == nil)
+        let mark = try #require(NetworkPlan.mark(for: configuration, endpoints: endpoints))
+        let plan = NetworkPlan(configuration, endpoints: endpoints, device: "ox0", mark: mark)
+        #expect(typed(plan).contains("ip -4 route add 192.0.2.0/24 dev ox0 table \(mark)"))
+        #expect(typed(plan).contains("ip -4 route add 10.0.0.0/8 dev ox0"))
+        #expect(!NetworkPlan.takesDefaultRoute(configuration))
+    }
+
+    @Test(arguments: ["0.0.0.0/0", "::/0", "0.0.0.0/1"])
+    func `a plan for the default route says so`(network: String) throws {
+        let peers = ["\(endpoint)\nallowed-ips = [\"\(network)\"]"]
+        #expect(NetworkPlan.takesDefaultRoute(try configuration(peers: peers)))
+        #expect(!NetworkPlan.takesDefaultRoute(try configuration(interface: "table = \"off\"", peers: peers)))
+    }
+
     @Test func `the configured mark is the mark and the table`() throws {
         let configuration = try configuration(
             interface: "fwmark = 4660", peers: ["\(endpoint)\nallowed-ips = [\"0.0.0.0/0\"]"])

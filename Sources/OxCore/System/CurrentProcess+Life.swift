@@ -1,4 +1,5 @@
 internal import Glibc
+internal import OxModel
 
 extension Signal {
     /// Blocked, it turns into an error of the write that raised it.

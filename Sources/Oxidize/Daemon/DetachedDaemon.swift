@@ -9,11 +9,14 @@ package struct DetachedDaemon: Sendable {
     package struct Failure: Error, Sendable {
         /// The program's.
         package let exitCode: Int32
-        /// What it wrote.
-        package let log: String
+        /// What it wrote, or a sentence.
+        package let text: String
     }
 
-    private static let patience = Duration.seconds(10)
+    /// Longer than a tunnel takes to look up names that do not resolve.
+    private static let patience = EndpointLookup.patience + .seconds(10)
+    private static let stopPatience = Duration.seconds(5)
+    private static let lastLines = 10
 
     package let name: String
     private let file: String
@@ -57,11 +60,26 @@ package struct DetachedDaemon: Sendable {
             if client.mayRun, (try? client.status()) != nil { return log }
             _ = Poll.wait(readable: [], timeout: .milliseconds(20))
         }
-        throw failure(1, log)
+        CurrentProcess.end(child: pid, patience: DetachedDaemon.stopPatience)
+        throw stopped(log)
     }
 
     private func failure(_ code: Int32, _ log: String) -> Failure {
-        Failure(exitCode: code == 0 ? 1 : code, log: (try? SystemFile.read(log)) ?? "")
+        let written = (try? SystemFile.read(log)) ?? ""
+        return Failure(
+            exitCode: code == 0 ? 1 : code,
+            text: written.isEmpty ? "oxidize: \(name) ended with exit code \(code) and wrote nothing\n" : written)
+    }
+
+    private func stopped(_ log: String) -> Failure {
+        let lines = ((try? SystemFile.read(log)) ?? "").split(separator: "\n").suffix(DetachedDaemon.lastLines)
+        let seconds = Int(DetachedDaemon.patience.inSeconds)
+        return Failure(
+            exitCode: 1,
+            text: "oxidize: \(name) did not come up within \(seconds) seconds and was stopped; "
+                + (lines.isEmpty
+                    ? "it wrote nothing\n"
+                    : "the last lines of \(log):\n" + lines.map { "\($0)\n" }.joined()))
     }
 
     /// The client of the tunnel, whether it is called like its file or as the file says.

@@ -1,5 +1,8 @@
 package import OxConfiguration
-import OxModel
+package import OxModel
+
+/// Addresses of endpoints that are names, best first.
+package typealias ResolvedEndpoints = [Endpoint: [SocketAddress]]
 
 /// What a client or a relay changes in the system: addresses, routes, forwarding, address translation. A value: making it
 /// reads and changes nothing.
@@ -12,10 +15,16 @@ package struct NetworkPlan: Equatable, Sendable {
     package private(set) var steps: [NetworkStep] = []
     /// A route needs the mark, and there is none: such a plan cannot be applied.
     package private(set) var lacksMark = false
+    private let endpoints: ResolvedEndpoints
 
-    /// - Parameter mark: what the tunnel's own datagrams carry: `mark(for:)` when the socket was opened.
-    package init(_ configuration: Configuration, device: String, mark: UInt32?) {
+    /// - Parameters:
+    ///   - endpoints: what the names of peers' endpoints mean.
+    ///   - mark: what the tunnel's own datagrams carry: `mark(for:)` when the socket was opened.
+    package init(
+        _ configuration: Configuration, endpoints: ResolvedEndpoints = [:], device: String, mark: UInt32?
+    ) {
         self.device = device
+        self.endpoints = endpoints
         let interface = configuration.interface
         for address in interface.addresses { add(address: address) }
         steps.append(
@@ -30,11 +39,18 @@ package struct NetworkPlan: Equatable, Sendable {
 
     /// What the tunnel's datagrams are to carry, if anything: as the configuration says, or where a route needs it a
     /// number that follows from the interface's name.
-    package static func mark(for configuration: Configuration) -> UInt32? {
+    package static func mark(
+        for configuration: Configuration, endpoints: ResolvedEndpoints = [:]
+    ) -> UInt32? {
         if let mark = configuration.interface.firewallMark { return mark }
         guard configuration.interface.table == .automatic else { return nil }
-        let needed = networks(configuration).contains { isPolicyRouted($0, configuration) }
+        let needed = networks(configuration).contains { isPolicyRouted($0, configuration, endpoints) }
         return needed ? automaticMark(configuration.interface.name) : nil
+    }
+
+    /// Whether what has no other route goes through the tunnel: questions to name servers, too.
+    package static func takesDefaultRoute(_ configuration: Configuration) -> Bool {
+        configuration.interface.table == .automatic && networks(configuration).contains { $0.length <= 1 }
     }
 
     /// "ox" and 16 bits of the name's FNV-1a hash. It is also the number of a routing table.
@@ -59,7 +75,7 @@ package struct NetworkPlan: Equatable, Sendable {
         case .off: return
         case .number(let table): for network in networks { add(route: network, table: table) }
         case .automatic:
-            let policyRouted = networks.filter { NetworkPlan.isPolicyRouted($0, configuration) }
+            let policyRouted = networks.filter { NetworkPlan.isPolicyRouted($0, configuration, endpoints) }
             let connected = configuration.interface.addresses.map(\.network)
             for network in networks where !policyRouted.contains(network) && !connected.contains(network) {
                 add(route: network, table: nil)
@@ -159,10 +175,13 @@ package struct NetworkPlan: Equatable, Sendable {
         return configuration.peers.flatMap(\.allowedIPs).filter { seen.insert($0).inserted }
     }
 
-    private static func isPolicyRouted(_ network: IPPrefix, _ configuration: Configuration) -> Bool {
+    private static func isPolicyRouted(
+        _ network: IPPrefix, _ configuration: Configuration, _ endpoints: ResolvedEndpoints
+    ) -> Bool {
         network.length <= 1
-            || configuration.peers.contains { peer in
-                (peer.endpoint?.address).map { network.contains($0.ip) } ?? false
+            || configuration.peers.compactMap(\.endpoint).contains { endpoint in
+                let addresses = endpoint.address.map { [$0] } ?? endpoints[endpoint] ?? []
+                return addresses.contains { network.contains($0.ip) }
             }
     }
 
