@@ -79,7 +79,16 @@ $(SWIFT_RELEASE) $(PACKAGE_$(1)) --product $(1)
 cmp -s "$$built" build/bin/$(1) || install -m 755 "$$built" build/bin/$(1)
 endef
 
+# SwiftPM does not see files that are new in a package it found by path, until something makes it plan again.
+define plan_again_for_new_files
+@mkdir -p build && find Package.swift Sources CSources include Benchmarks/Package.swift Benchmarks/Sources \
+  Benchmarks/CSources -type f | sort > build/sources.now
+@cmp -s build/sources.now build/sources || rm -f Benchmarks/.build/release.yaml .build/release.yaml
+@mv build/sources.now build/sources
+endef
+
 build: deps ## build the release programs into build/bin
+	$(call plan_again_for_new_files)
 	$(call build_program,oxidize)
 	$(call build_program,oxbench)
 
