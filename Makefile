@@ -42,7 +42,7 @@ help: ## print this list
 # The libraries, what the C build and the tests need, and what the lab and the demo run beside Oxidize.
 DEBIAN_PACKAGES := \
 	libsodium-dev liblz4-dev libisal-dev liburing-dev libnuma-dev \
-	gcc libc6-dev git pkg-config libcmocka-dev perl python3 python3-venv mandoc \
+	gcc g++ libc6-dev git pkg-config libcmocka-dev perl python3 python3-venv mandoc \
 	iproute2 nftables iputils-ping iperf3 procps libcap2-bin wireguard-go wireguard-tools
 
 deps: ## install the Debian packages that are missing
