@@ -285,7 +285,7 @@ fuzz: $(FUZZERS) ## fuzz every target for FUZZ_SECONDS seconds each
 
 # ---------------------------------------------------------------------------------------------------- library, Swift, end to end
 
-test-library: deps ## build liboxcore.a with clang and gcc, link a C program through pkg-config, uninstall
+test-library: deps ## build liboxcore.a with clang and gcc, link C and C++ programs through pkg-config, uninstall
 	@for compiler in $(CLANG) $(GCC); do \
 	  stage=$(CURDIR)/build/stage/$${compiler##*/}; rm -rf "$$stage"; \
 	  $(PARALLEL) liboxcore.a CC=$$compiler && \
@@ -294,13 +294,20 @@ test-library: deps ## build liboxcore.a with clang and gcc, link a C program thr
 	    --define-variable=prefix="$$stage/opt/oxidize" oxcore) && \
 	  $$compiler -std=c17 -Wall -Wextra -Werror Tests/C/Library/consumer.c $$flags -o "$$stage/consumer" && \
 	  "$$stage/consumer" && rm "$$stage/consumer" && \
+	  $$compiler -std=c++17 -Wall -Wextra -Werror Tests/C/Library/consumer.cpp $$flags -o "$$stage/consumer" && \
+	  "$$stage/consumer" && rm "$$stage/consumer" && \
 	  $(MAKE) --no-print-directory uninstall DESTDIR="$$stage" PREFIX=/opt/oxidize && \
 	  left=$$(find "$$stage" -mindepth 1) && \
 	  if [ -n "$$left" ]; then echo "test-library: uninstall left: $$left" >&2; exit 1; fi || \
 	  { echo "test-library: failed with $$compiler" >&2; exit 1; }; \
 	  echo "test-library: $$compiler: built, linked, ran, uninstalled"; \
 	done
-	@echo "2 passed, 0 failed"
+	@prefix=$(CURDIR)/build/stage/prefix; rm -rf "$$prefix"; mkdir -p "$$prefix/lib"; \
+	$(MAKE) --no-print-directory install-library DESTDIR= PREFIX="$$prefix" && \
+	$(MAKE) --no-print-directory uninstall DESTDIR= PREFIX="$$prefix" && \
+	left=$$(cd "$$prefix" && find . -mindepth 1) && \
+	if [ "$$left" != ./lib ]; then echo "test-library: of lib alone, uninstall left: $$left" >&2; exit 1; fi
+	@echo "3 passed, 0 failed"
 
 test-swift: deps ## swift test
 	$(SWIFT) test --disable-xctest
@@ -323,6 +330,10 @@ MAN_DIR := $(PREFIX)/share/man
 BASH_DIR := $(PREFIX)/share/bash-completion/completions
 ZSH_DIR := $(PREFIX)/share/zsh/site-functions
 FISH_DIR := $(PREFIX)/share/fish/vendor_completions.d
+# Where the programs and the units look, whatever the prefix.
+CONFIGURATION_DIR := /etc/oxidize
+# The directories that install made, so that uninstall takes no other away. Within a DESTDIR all are its own.
+DIRECTORY_LIST := $(PREFIX)/share/oxidize/directories
 
 PROGRAMS := oxidize oxbench
 UNITS := $(notdir $(wildcard share/systemd/*.service))
@@ -332,34 +343,47 @@ LIBRARY_FILES := \
 	$(LIB_DIR)/liboxcore.a \
 	$(PKGCONFIG_DIR)/oxcore.pc \
 	$(addprefix $(INCLUDE_DIR)/,$(notdir $(PUBLIC_HEADERS)))
+MAN_FILES := $(foreach page,$(MAN_PAGES),$(MAN_DIR)/man$(patsubst .%,%,$(suffix $(page)))/$(page))
 PROGRAM_FILES := \
 	$(addprefix $(BIN_DIR)/,$(PROGRAMS)) \
 	$(addprefix $(SYSTEMD_DIR)/,$(UNITS)) \
-	$(foreach page,$(MAN_PAGES),$(MAN_DIR)/man$(patsubst .%,%,$(suffix $(page)))/$(page)) \
+	$(MAN_FILES) \
 	$(addprefix $(BASH_DIR)/,$(PROGRAMS)) \
 	$(addprefix $(ZSH_DIR)/_,$(PROGRAMS)) \
 	$(addsuffix .fish,$(addprefix $(FISH_DIR)/,$(PROGRAMS)))
 
 FILL_IN := sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@VERSION@|$(VERSION)|g' -e 's|@LIBS@|$(LIBS)|g'
 
+define make_directories
+@made=$$(for directory in $(dir $(DIRECTORY_LIST)) $(1); do \
+  missing=$${directory%/}; \
+  until [ -n "$(DESTDIR)" ] || [ -d "$$missing" ]; do echo "$$missing"; missing=$$(dirname "$$missing"); done; \
+  install -d "$(DESTDIR)$$directory" || exit 1; \
+done) && { [ -z "$$made" ] || printf '%s\n' "$$made" >>$(DIRECTORY_LIST); }
+endef
+
 # Programs that are there are installed as they are, so that `sudo make install` does not build as root.
 install: install-library install-programs ## install under $DESTDIR$PREFIX
 
 install-library: build/lib/liboxcore.a
-	@install -d $(addprefix $(DESTDIR),$(LIB_DIR) $(PKGCONFIG_DIR) $(INCLUDE_DIR))
+	$(call make_directories,$(LIB_DIR) $(PKGCONFIG_DIR) $(INCLUDE_DIR))
 	@install -m 644 build/lib/liboxcore.a $(DESTDIR)$(LIB_DIR)
 	@install -m 644 $(PUBLIC_HEADERS) $(DESTDIR)$(INCLUDE_DIR)
 	@$(FILL_IN) share/pkgconfig/oxcore.pc.in >$(DESTDIR)$(PKGCONFIG_DIR)/oxcore.pc
 	@chmod 644 $(DESTDIR)$(PKGCONFIG_DIR)/oxcore.pc
 
 install-programs: build/bin/oxidize build/bin/oxbench
-	@install -d $(addprefix $(DESTDIR),$(BIN_DIR) $(SYSTEMD_DIR) $(BASH_DIR) $(ZSH_DIR) $(FISH_DIR))
+	$(call make_directories,$(BIN_DIR) $(SYSTEMD_DIR) $(BASH_DIR) $(ZSH_DIR) $(FISH_DIR) $(sort $(dir $(MAN_FILES))))
+	@[ -d "$(DESTDIR)$(CONFIGURATION_DIR)" ] || { \
+	  install -d -m 750 "$(DESTDIR)$(CONFIGURATION_DIR)" && \
+	  { [ -n "$(DESTDIR)" ] || echo $(CONFIGURATION_DIR) >>$(DIRECTORY_LIST); }; \
+	} || echo "install: all but $(CONFIGURATION_DIR) is there, for the configurations: root can make it" >&2
 	@install -m 755 $(addprefix build/bin/,$(PROGRAMS)) $(DESTDIR)$(BIN_DIR)
 	@for unit in $(UNITS); do \
 	  $(FILL_IN) share/systemd/$$unit >$(DESTDIR)$(SYSTEMD_DIR)/$$unit && chmod 644 $(DESTDIR)$(SYSTEMD_DIR)/$$unit || exit 1; \
 	done
 	@for page in $(MAN_PAGES); do \
-	  install -D -m 644 share/man/$$page $(DESTDIR)$(MAN_DIR)/man$${page##*.}/$$page || exit 1; \
+	  install -m 644 share/man/$$page $(DESTDIR)$(MAN_DIR)/man$${page##*.}/$$page || exit 1; \
 	done
 	@set -e; for program in $(PROGRAMS); do \
 	  build/bin/$$program --generate-completion-script bash >$(DESTDIR)$(BASH_DIR)/$$program; \
@@ -368,17 +392,20 @@ install-programs: build/bin/oxidize build/bin/oxbench
 	  chmod 644 $(DESTDIR)$(BASH_DIR)/$$program $(DESTDIR)$(ZSH_DIR)/_$$program $(DESTDIR)$(FISH_DIR)/$$program.fish; \
 	done
 
-# Only directories that are empty go, and outside of a DESTDIR only the one that is nobody else's.
+# Only directories that are empty go, and outside of a DESTDIR only those that install made.
 uninstall: ## remove what install put there
 	@rm -f $(addprefix $(DESTDIR),$(LIBRARY_FILES) $(PROGRAM_FILES))
-	@for directory in $(sort $(dir $(LIBRARY_FILES) $(PROGRAM_FILES))); do \
-	  [ -d "$(DESTDIR)$$directory" ] || continue; \
-	  if [ -n "$(DESTDIR)" ]; then \
-	    (cd "$(DESTDIR)" && rmdir -p --ignore-fail-on-non-empty ".$$directory" 2>/dev/null) || true; \
-	  elif [ "$$directory" = "$(INCLUDE_DIR)/" ]; then \
-	    rmdir --ignore-fail-on-non-empty "$$directory"; \
-	  fi; \
-	done
+	@if [ -n "$(DESTDIR)" ]; then \
+	  for directory in $(sort $(dir $(LIBRARY_FILES) $(PROGRAM_FILES) $(DIRECTORY_LIST))) $(CONFIGURATION_DIR); do \
+	    [ ! -d "$(DESTDIR)$$directory" ] || \
+	      (cd "$(DESTDIR)" && rmdir -p --ignore-fail-on-non-empty ".$$directory" 2>/dev/null) || true; \
+	  done; \
+	elif [ -f $(DIRECTORY_LIST) ]; then \
+	  made=$$(sort -ru $(DIRECTORY_LIST)); rm -f $(DIRECTORY_LIST); \
+	  while read -r directory; do \
+	    [ ! -d "$$directory" ] || rmdir --ignore-fail-on-non-empty "$$directory" || true; \
+	  done <<<"$$made"; \
+	fi
 
 clean: ## remove everything that was built
 	rm -rf build .build Benchmarks/.build

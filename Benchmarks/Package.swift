@@ -38,6 +38,7 @@ let package = Package(
             name: "oxbench",
             dependencies: [
                 "CLabBase", "CLabLink", "CLabFlow", "CLabFlood",
+                .product(name: "Oxidize", package: "oxidize"),
                 .product(name: "OxCore", package: "oxidize"),
                 .product(name: "OxSimulation", package: "oxidize"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

@@ -2,7 +2,11 @@
 
 #include <sodium.h>
 
+/* sodium_init() says 1 when it has run before. Without it libsodium's allocator ends the process, and says nothing. */
+static void assert_initialised(void) { OX_ASSERT(sodium_init() == 1 && "ox_init() comes first"); }
+
 ox_identity *ox_identity_create(const uint8_t private_key[OX_KEY_BYTES]) {
+    assert_initialised();
     if (sodium_is_zero(private_key, OX_KEY_BYTES)) return NULL;
     ox_identity *identity = sodium_malloc(sizeof *identity);
     if (identity == NULL) return NULL;
@@ -26,6 +30,7 @@ void ox_identity_destroy(ox_identity *identity) { sodium_free(identity); /* wipe
 const uint8_t *ox_identity_public(const ox_identity *identity) { return identity->public_key; }
 
 uint8_t *ox_secret_create(void) {
+    assert_initialised();
     uint8_t *secret = sodium_malloc(OX_KEY_BYTES);
     if (secret != NULL) sodium_memzero(secret, OX_KEY_BYTES);
     return secret;

@@ -1,22 +1,29 @@
-import OxModel
+public import OxModel
 
 extension Configuration {
     /// Gives a file's content, or says why not. Paths come as the configuration names them, made relative to its directory.
     public typealias FileReader = (String) throws(ConfigurationFile.Unreadable) -> ConfigurationFile
 
+    /// Gives the public key of a private one; nil where it is not known. Cryptography is not this module's.
+    public typealias KeyDerivation = (SecretKey) -> PublicKey?
+
     /// Reads and checks a file, and the key files that it names.
+    ///
+    /// - Parameter publicKey: to find a peer that is this end itself.
     public static func load(
-        path: String, readFile: FileReader = ConfigurationFile.read
+        path: String, readFile: FileReader = ConfigurationFile.read, publicKey: KeyDerivation = { _ in nil }
     ) throws(ConfigurationErrors) -> Configuration {
         let file: ConfigurationFile
         do {
             file = try readFile(path)
         } catch {
             throw ConfigurationErrors([
-                ConfigurationError(file: path, line: 1, message: error.reason, remedy: error.remedy)
+                ConfigurationError(
+                    file: path, line: nil, message: error.reason, remedy: error.remedy, isPermission: error.isPermission)
             ])
         }
-        return try parse(text: file.text, file: path, permissions: file.permissions, readFile: readFile)
+        return try parse(
+            text: file.text, file: path, permissions: file.permissions, readFile: readFile, publicKey: publicKey)
     }
 
     /// Checks a text.
@@ -24,8 +31,10 @@ extension Configuration {
     /// - Parameters:
     ///   - file: what errors call the text; key files are looked for beside it, and the interface is named after it.
     ///   - permissions: of that file, when they are to be checked.
+    ///   - publicKey: to find a peer that is this end itself.
     public static func parse(
-        text: String, file: String, permissions: UInt16? = nil, readFile: FileReader = ConfigurationFile.read
+        text: String, file: String, permissions: UInt16? = nil, readFile: FileReader = ConfigurationFile.read,
+        publicKey: KeyDerivation = { _ in nil }
     ) throws(ConfigurationErrors) -> Configuration {
         let document: Document
         do {
@@ -36,7 +45,7 @@ extension Configuration {
             ])
         }
         var reader = DocumentReader(document: document, file: file)
-        let configuration = reader.configuration(permissions: permissions, readFile: readFile)
+        let configuration = reader.configuration(permissions: permissions, readFile, publicKey)
         guard let configuration, reader.errors.isEmpty else { throw ConfigurationErrors(reader.errors) }
         return configuration
     }
@@ -44,7 +53,9 @@ extension Configuration {
 
 extension DocumentReader {
     /// Nil when a value without which there is no configuration is missing or wrong: then there are errors.
-    mutating func configuration(permissions: UInt16?, readFile: Configuration.FileReader) -> Configuration? {
+    mutating func configuration(
+        permissions: UInt16?, _ readFile: Configuration.FileReader, _ publicKey: Configuration.KeyDerivation
+    ) -> Configuration? {
         checkTables()
         let interfaceTable = table(.interface)
         let relayTable = table(.relay)
@@ -60,7 +71,7 @@ extension DocumentReader {
         let features = self.features(featuresTable)
         let logLevel: Configuration.LogLevel? = logTable.flatMap { choice($0, "level") }
         for table in [interfaceTable, relayTable, featuresTable, logTable] { if let table { checkKeys(table) } }
-        checkAcrossPeers(peers)
+        checkAcrossPeers(peers, own: (interface?.privateKey).flatMap(publicKey))
         if hasInlineSecret, let permissions, permissions & 0o004 != 0 {
             report(
                 firstInlineSecret, "the file has a key in it and every user of this machine can read it",

@@ -146,13 +146,18 @@ extension DocumentReader {
     }
 
     /// What one peer alone cannot show: keys, names and networks that two of them claim.
-    mutating func checkAcrossPeers(_ entries: [PeerEntry]) {
+    mutating func checkAcrossPeers(_ entries: [PeerEntry], own: PublicKey?) {
         var keys: [PublicKey: Int] = [:]
         var names: [String: Int] = [:]
         var networks: [IPPrefix: Int] = [:]
         for entry in entries {
             if let key = entry.peer?.publicKey {
                 let path = entry.path + ["public-key"]
+                if key == own {
+                    report(
+                        path, "the public key \(quoted(key.description)) is this end's own",
+                        "write the one that 'oxidize pubkey' prints on the peer")
+                }
                 if let line = keys[key] {
                     report(
                         path, "the public key \(quoted(key.description)) belongs to another [[peer]] too, on line \(line)",
@@ -171,8 +176,8 @@ extension DocumentReader {
                     names[name] = document.line(of: path)
                 }
             }
-            var own: Set<IPPrefix> = []
-            for (prefix, path) in entry.allowedIPs where own.insert(prefix).inserted {
+            var listed: Set<IPPrefix> = []
+            for (prefix, path) in entry.allowedIPs where listed.insert(prefix).inserted {
                 if let line = networks[prefix] {
                     report(
                         path, "\(quoted(prefix.description)) is in another peer's allowed-ips too, on line \(line)",

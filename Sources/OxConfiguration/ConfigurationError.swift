@@ -2,20 +2,23 @@
 public struct ConfigurationError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The file as it was named.
     public let file: String
-    /// Counted from 1. Always a line that the file has.
-    public let line: Int
+    /// Counted from 1. Always a line that the file has; nil when the file could not be read, and then the message names it.
+    public let line: Int?
     public let message: String
     public let remedy: String
+    /// This user may not read something.
+    public let isPermission: Bool
 
-    public init(file: String, line: Int, message: String, remedy: String) {
+    public init(file: String, line: Int?, message: String, remedy: String, isPermission: Bool = false) {
         self.file = file
         self.line = line
         self.message = message
         self.remedy = remedy
+        self.isPermission = isPermission
     }
 
     /// As compilers print it: "relay.toml:12: unknown key 'alowed-ips' in [[peer]]; did you mean 'allowed-ips'?"
-    public var description: String { "\(file):\(line): \(message); \(remedy)" }
+    public var description: String { (line.map { "\(file):\($0): " } ?? "") + "\(message); \(remedy)" }
 }
 
 /// Everything that is wrong in a configuration file, in the order of its lines: at least one error.
@@ -24,21 +27,26 @@ public struct ConfigurationErrors: Error, Equatable, Sendable, CustomStringConve
 
     init(_ errors: [ConfigurationError]) {
         precondition(!errors.isEmpty)
-        let inOrder = errors.enumerated().sorted { ($0.element.line, $0.offset) < ($1.element.line, $1.offset) }
+        let inOrder = errors.enumerated().sorted {
+            ($0.element.line ?? 0, $0.offset) < ($1.element.line ?? 0, $1.offset)
+        }
         self.errors = inOrder.map(\.element)
     }
+
+    /// Nothing is wrong but that this user may not read it.
+    public var isPermission: Bool { errors.allSatisfy(\.isPermission) }
 
     /// A line for each.
     public var description: String { errors.map(\.description).joined(separator: "\n") }
 }
 
 /// A value from the file as an error message shows it: on one line, not endless.
-func quoted(_ text: some StringProtocol) -> String {
+func quoted(_ text: some StringProtocol, most: Int = 60) -> String {
     var shown = ""
-    for scalar in text.unicodeScalars.prefix(60) {
+    for scalar in text.unicodeScalars.prefix(most) {
         shown += isPrintable(scalar) ? String(scalar) : scalar.escaped(asASCII: true)
     }
-    if text.unicodeScalars.count > 60 { shown += "…" }
+    if text.unicodeScalars.count > most { shown += "…" }
     return "'\(shown)'"
 }
 

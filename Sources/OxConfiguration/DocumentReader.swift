@@ -34,9 +34,10 @@ struct DocumentReader {
         case word(String)
     }
 
-    mutating func report(_ path: [String], _ message: String, _ remedy: String) {
+    mutating func report(_ path: [String], _ message: String, _ remedy: String, isPermission: Bool = false) {
         errors.append(
-            ConfigurationError(file: file, line: document.line(of: path), message: message, remedy: remedy))
+            ConfigurationError(
+                file: file, line: document.line(of: path), message: message, remedy: remedy, isPermission: isPermission))
     }
 
     // MARK: Tables and unknown keys
@@ -252,7 +253,8 @@ struct DocumentReader {
         do {
             keyFile = try readFile(location)
         } catch {
-            report(path, "the key file cannot be used: \(error.reason)", error.remedy)
+            report(
+                path, "the key file cannot be used: \(error.reason)", error.remedy, isPermission: error.isPermission)
             return nil
         }
         if let permissions = keyFile.permissions, permissions & 0o077 != 0 {

@@ -14,7 +14,7 @@ extension Node {
     func status(_ configuration: Configuration, _ parts: Tunnel.Parts, now: Instant) -> TunnelStatus {
         let status = worker.status()
         return TunnelStatus(
-            interface: parts.interface, role: configuration.role.rawValue,
+            interface: parts.interface, pid: CurrentProcess.id, role: configuration.role.rawValue,
             publicKey: settings.identity.publicKey.description, listenPort: parts.port,
             firewallMark: parts.mark, uptimeS: (now - started).inSeconds,
             aeadsOffered: settings.local.aeads.map(\.name), peers: peerStatuses(now: now), drops: drops(),

@@ -11,11 +11,16 @@ struct NoticeText {
     init(_ notice: Notice) {
         switch notice {
         case .handshakeStarted(let peer, let to, let attempt):
-            self.init(attempt == 1 ? .debug : .info, peer, "handshake with \(to), attempt \(attempt)")
+            let unanswered = attempt - 1
+            if unanswered == TunnelStatus.Peer.attemptsUntilHint {
+                self.init(.warning, peer, TunnelStatus.noAnswer(from: "\(to)"))
+            } else {
+                self.init(attempt == 1 ? .debug : .info, peer, "handshake with \(to), attempt \(attempt)")
+            }
         case .handshakeCompleted(let peer, let aead, let took):
             self.init(.info, peer, "connected: \(aead.name), handshake took \(milliseconds(took)) ms")
         case .handshakeGivenUp(let peer, let attempts):
-            self.init(.warning, peer, "no answer after \(attempts) attempts; is the endpoint right, and does it know our key?")
+            self.init(.warning, peer, "no answer after \(attempts) attempts")
         case .sessionExpired(let peer): self.init(.info, peer, "the session expired")
         case .peerSilent(let peer): self.init(.warning, peer, "nothing comes back; trying a new handshake")
         case .pathMoved(let peer, _, let from, let to):

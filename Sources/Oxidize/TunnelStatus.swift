@@ -27,6 +27,26 @@ public struct TunnelStatus: Codable, Equatable, Sendable {
         public var packetBytesSent: UInt64
         public var packetBytesReceived: UInt64
         public var paths: [Path]
+
+        /// Attempts without an answer from which on that is worth a word.
+        static let attemptsUntilHint = 3
+
+        /// What to look at while the other end does not answer; nil when it does, or may yet.
+        public var hint: String? {
+            guard state == "connecting", let handshakeAttempt, handshakeAttempt > Peer.attemptsUntilHint else { return nil }
+            return silence
+        }
+
+        /// The same, however often it was tried.
+        package var silence: String? {
+            guard state == "connecting" else { return nil }
+            return TunnelStatus.noAnswer(from: paths.first?.remoteAddress ?? endpoint ?? name ?? publicKey)
+        }
+    }
+
+    static func noAnswer(from place: String) -> String {
+        "no answer from \(place): is the endpoint right, is the relay up, is its public-key right, "
+            + "and does it know our public key?"
     }
 
     public struct Path: Codable, Equatable, Sendable {
@@ -58,6 +78,8 @@ public struct TunnelStatus: Codable, Equatable, Sendable {
     }
 
     public var interface: String
+    /// The process that runs the tunnel.
+    public var pid: Int32
     public var role: String
     public var publicKey: String
     public var listenPort: UInt16

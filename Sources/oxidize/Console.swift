@@ -15,8 +15,10 @@ enum Console {
         do {
             try body()
         } catch let error as ConfigurationErrors {
-            for error in error.errors { Terminal.writeError("\(error)\n") }
-            throw configuration
+            for error in error.errors {
+                if error.line == nil { complain("\(error)") } else { Terminal.writeError("\(error)\n") }
+            }
+            throw error.isPermission ? permission : configuration
         } catch let error as TunnelError {
             complain(error.description)
             throw exitCode(of: error)
@@ -70,6 +72,13 @@ let runningNames = CompletionKind.custom { _, _, _ in
 
 /// A name, and not a path, so that it stays inside its directory.
 func checkName(_ name: String) throws {
+    let file = name.split(separator: "/").last ?? ""
+    if file.hasSuffix(".toml"), file != ".toml" {
+        let stem = file.dropLast(5)
+        throw ValidationError(
+            "'\(name)' is a file; NAME is a tunnel's name, '\(stem)' for /etc/oxidize/\(stem).toml. "
+                + "--config-directory says where else files are, and 'oxidize client' and 'oxidize relay' take any file.")
+    }
     guard !name.isEmpty, !name.contains("/"), !name.hasPrefix(".") else {
         throw ValidationError("'\(name)' is a path; NAME is a tunnel's name, as in /etc/oxidize/NAME.toml.")
     }

@@ -14,13 +14,14 @@ struct OxidizeCommand: ParsableCommand {
             CommandGroup(
                 name: "Tunnel",
                 subcommands: [
-                    CheckFile.self, RunRelay.self, RunClient.self, Up.self, Down.self, Show.self, Ping.self,
+                    CheckFile.self, RunRelay.self, RunClient.self, Up.self, Down.self, Reload.self, Show.self,
+                    Ping.self,
                 ]),
             CommandGroup(name: "Other", subcommands: [Demo.self]),
         ])
 
     static func main() {
-        if let sentence = unknownCommand(CommandLine.arguments.dropFirst().first) {
+        if let sentence = unknownCommand(CommandLine.arguments.dropFirst()) {
             Console.complain(sentence)
             exit(withError: ExitCode.validationFailure)
         }
@@ -28,8 +29,10 @@ struct OxidizeCommand: ParsableCommand {
     }
 
     /// Nil for a command that there is, and for what is no command.
-    private static func unknownCommand(_ word: String?) -> String? {
-        guard let word, !word.hasPrefix("-") else { return nil }
+    private static func unknownCommand(_ words: ArraySlice<String>) -> String? {
+        guard let word = words.first == "help" ? words.dropFirst().first : words.first, !word.hasPrefix("-") else {
+            return nil
+        }
         let names = configuration.subcommands.map { $0._commandName } + ["help"]
         guard !names.contains(word) else { return nil }
         let suggestion = nearest(to: word, among: names).map { "did you mean '\($0)'?" }

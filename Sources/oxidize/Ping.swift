@@ -13,10 +13,10 @@ struct Ping: ParsableCommand {
     @Argument(help: "A peer's name or public key; may be left out where there is one peer.")
     var peer: String?
 
-    @Option(name: .shortAndLong, help: "How many times.")
+    @Option(name: [.customShort("c", allowingJoined: true), .long], help: "How many times.")
     var count: Int?
 
-    @Option(name: .shortAndLong, help: "Seconds from one to the next.")
+    @Option(name: [.customShort("i", allowingJoined: true), .long], help: "Seconds from one to the next.")
     var interval = 1.0
 
     @Flag(help: "Print one JSON object at the end, and nothing before.")
@@ -43,8 +43,16 @@ struct Ping: ParsableCommand {
                 Terminal.writeOutput("\(peer ?? name): seq=\(summary.sent) \(outcome)\n")
             }
             print(json ? AdminProtocol.json(summary, pretty: true) : summary.text)
-            if summary.received == 0 { throw ExitCode.failure }
+            if summary.received == 0 {
+                explain(try? client.status())
+                throw ExitCode.failure
+            }
         }
+    }
+
+    private func explain(_ status: TunnelStatus?) {
+        let silent = status?.peers.first { peer == nil || $0.name == peer || $0.publicKey == peer }
+        if let sentence = silent?.silence { Console.complain(sentence) }
     }
 }
 

@@ -46,7 +46,10 @@ struct RunClient: ParsableCommand {
 struct Up: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Start a configured tunnel in the background.",
-        discussion: "Returns when it is up, or with its log when it does not come up.")
+        discussion: """
+            Returns when it is up, or with its log when it does not come up. A relay that does not answer at once is \
+            called again and again while the tunnel is up.
+            """)
 
     @Argument(help: "Name of a file in the configuration directory, without .toml.")
     var name: String
@@ -62,12 +65,15 @@ struct Up: ParsableCommand {
                 name, configurationDirectory: configurationDirectory.path, stateDirectory: stateDirectory.path)
             let log = try tunnel.start()
             Terminal.writeError("\(name) is up; its log is \(log)\n")
+            for sentence in tunnel.silentPeers() { Console.complain(sentence) }
         }
     }
 }
 
 struct Down: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Stop a tunnel, and wait until it is down.")
+    static let configuration = CommandConfiguration(
+        abstract: "Stop a tunnel, and wait until it is down.",
+        discussion: "Where its process was killed, puts back what that left changed in the network.")
 
     @Argument(help: "The tunnel's name.", completion: runningNames)
     var name: String
@@ -79,9 +85,34 @@ struct Down: ParsableCommand {
 
     func run() throws {
         try Console.run {
-            try DetachedDaemon(
-                name, configurationDirectory: configurationDirectory.path, stateDirectory: stateDirectory.path
-            ).client.stop()
+            let tunnel = DetachedDaemon(
+                name, configurationDirectory: configurationDirectory.path, stateDirectory: stateDirectory.path)
+            guard case .recovered(let process, let changes) = try tunnel.stop() else { return }
+            Terminal.writeError(
+                "\(name) was not running: its process \(process) had been killed; took back the "
+                    + "\(changes) \(changes == 1 ? "change" : "changes") to the network that it left\n")
+        }
+    }
+}
+
+struct Reload: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Make a running tunnel read its configuration again.",
+        discussion: "The difference is applied whole or not at all. Prints what has changed.")
+
+    @Argument(help: "The tunnel's name.", completion: runningNames)
+    var name: String
+
+    @OptionGroup var configurationDirectory: ConfigurationDirectory
+    @OptionGroup var stateDirectory: StateDirectory
+
+    func validate() throws { try checkName(name) }
+
+    func run() throws {
+        try Console.run {
+            let tunnel = DetachedDaemon(
+                name, configurationDirectory: configurationDirectory.path, stateDirectory: stateDirectory.path)
+            Terminal.writeError("\(name) reloaded: \(try tunnel.client.reload())\n")
         }
     }
 }
@@ -98,7 +129,7 @@ struct CheckFile: ParsableCommand {
 
     func run() throws {
         try Console.run {
-            let checked = try Configuration.load(path: file)
+            let checked = try Configuration.load(comparingKeysOf: file)
             if prints { return print(checked.rendered(secrets: .redacted), terminator: "") }
             let peers = checked.peers.count
             print("\(file): ok (\(checked.role.rawValue), \(peers) \(peers == 1 ? "peer" : "peers"))")

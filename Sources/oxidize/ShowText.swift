@@ -5,7 +5,8 @@ extension TunnelStatus {
     func text(colours: Bool) -> String {
         let style = TextStyle(isOn: colours)
         var lines = [
-            "\(style.green("interface")): \(style.green(interface))", "  role: \(role)", "  public key: \(publicKey)",
+            "\(style.green("interface")): \(style.green(interface))", "  role: \(role)", "  process: \(pid)",
+            "  public key: \(publicKey)",
             "  listening port: \(listenPort)",
         ]
         if let firewallMark { lines.append("  fwmark: 0x\(String(firewallMark, radix: 16))") }
@@ -32,6 +33,7 @@ extension TunnelStatus.Peer {
             lines.append("  latest handshake: \(span(lastHandshakeAgoS)) ago\(took)")
         }
         if let handshakeAttempt, state == "connecting" { lines.append("  handshake attempt: \(handshakeAttempt)") }
+        if let hint { lines.append("  hint: \(style.red(hint))") }
         lines.append("  transfer: \(bytes(packetBytesReceived)) received, \(bytes(packetBytesSent)) sent")
         if encrypted == false {
             lines.append("  encryption: \(style.red("NOT ENCRYPTED: both ends call this network trusted"))")

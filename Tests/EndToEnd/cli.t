@@ -13,7 +13,7 @@ umask 077
 
 has_commands() {
     local word
-    for word in genkey genpsk pubkey check relay client up down show ping demo; do
+    for word in genkey genpsk pubkey check relay client up down reload show ping demo; do
         "$oxidize" --help | grep -Eq "^ +$word " || { echo "no $word"; return 1; }
         "$oxidize" "$word" --help | grep -q "^USAGE: oxidize $word" || { echo "no help for $word"; return 1; }
     done
@@ -28,7 +28,12 @@ check "a wrong command is a usage error" exits 64 "$oxidize" gnkey
 check "a wrong command gets a suggestion" prints "did you mean 'genkey'" "$oxidize" gnkey
 check "a wrong option is a usage error" exits 64 "$oxidize" show --jsn
 check "a wrong option gets a suggestion" prints "Did you mean '--json'" "$oxidize" show --jsn
-check "a path in place of a name is a usage error" exits 64 "$oxidize" up ./relay.toml
+check "help for a wrong command is a usage error" exits 64 "$oxidize" help relod
+check "and gets a suggestion" prints "did you mean 'reload'" "$oxidize" help relod
+check "help for a command is its help" prints '^USAGE: oxidize show' "$oxidize" help show
+check "a path in place of a name is a usage error" exits 64 "$oxidize" up ./relay
+check "a file in place of a name is a usage error" exits 64 "$oxidize" up relay.toml
+check "and the name that was meant is said" prints "'relay' for /etc/oxidize/relay.toml" "$oxidize" up ./relay.toml
 
 # Keys.
 is_key() { grep -Eqx '[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=' <<<"$1"; }
@@ -109,6 +114,11 @@ check "relay refuses a client's file" exits 78 "$oxidize" relay "$scratch/good.t
 check "up refuses a bad file" exits 78 \
     "$oxidize" up bad --config-directory "$scratch" --state-directory "$scratch/run"
 check "a file that is not there is a configuration error" exits 78 "$oxidize" check "$scratch/nothing.toml"
+check "and is named without a line" prints "^oxidize: '$scratch/nothing.toml' does not exist; " \
+    "$oxidize" check "$scratch/nothing.toml"
+sed "s|^public-key = .*|public-key = \"$("$oxidize" pubkey <<<"$private")\"|" "$scratch/good.toml" >"$scratch/self.toml"
+check "a peer with this end's own key is a configuration error" exits 78 "$oxidize" check "$scratch/self.toml"
+check "and its line is named" prints "self.toml:5: .* is this end's own" "$oxidize" check "$scratch/self.toml"
 
 # Privileges.
 if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
@@ -120,9 +130,20 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
         exits 77 "${as_nobody[@]}" "$scratch/oxidize" client "$scratch/nobody.toml" --state-directory "$scratch/run"
     check "and says what it needs" prints CAP_NET_ADMIN \
         "${as_nobody[@]}" "$scratch/oxidize" client "$scratch/nobody.toml" --state-directory "$scratch/run"
+    check "a configuration that may not be read is a matter of permission" \
+        exits 77 "${as_nobody[@]}" "$scratch/oxidize" check "$scratch/good.toml"
+    check "and that is said" prints "^oxidize: no permission to read '$scratch/good.toml'; run as root" \
+        "${as_nobody[@]}" "$scratch/oxidize" check "$scratch/good.toml"
+    mkdir -m 700 "$scratch/closed-directory"
+    cp "$scratch/good.toml" "$scratch/closed-directory/"
+    check "so is a directory that may not be entered" \
+        exits 77 "${as_nobody[@]}" "$scratch/oxidize" check "$scratch/closed-directory/good.toml"
 else
     skip "without the capability a client exits with 77" "needs root and setpriv"
     skip "and says what it needs" "needs root and setpriv"
+    skip "a configuration that may not be read is a matter of permission" "needs root and setpriv"
+    skip "and that is said" "needs root and setpriv"
+    skip "so is a directory that may not be entered" "needs root and setpriv"
 fi
 
 # Where nothing runs.
@@ -131,6 +152,17 @@ check "show --json is an array" test "$("$oxidize" show --json --state-directory
 check "show of a tunnel that does not run fails" exits 1 "$oxidize" show ox9 --state-directory "$scratch/none"
 check "down of a tunnel that does not run fails" exits 1 "$oxidize" down ox9 --state-directory "$scratch/none"
 check "ping of a tunnel that does not run fails" exits 1 "$oxidize" ping ox9 --state-directory "$scratch/none"
+check "ping takes -c1 and -i0.2 in one word" exits 1 "$oxidize" ping -c1 -i0.2 ox9 --state-directory "$scratch/none"
+check "reload of a tunnel that does not run fails" exits 1 "$oxidize" reload ox9 --state-directory "$scratch/none"
+
+# A process that was killed. Nobody has so high a number, and it left nothing to take back.
+mkdir -p "$scratch/killed"
+printf '{"owner":{"namespace":"%s","process":99999999,"startTicks":1},"undo":[]}' "$(readlink /proc/self/ns/net)" \
+    >"$scratch/killed/ox8.journal"
+check "down says that the process had been killed" prints "process 99999999 had been killed; took back the 0 changes" \
+    "$oxidize" down ox8 --state-directory "$scratch/killed"
+check "and then nothing is left of it" test ! -e "$scratch/killed/ox8.journal"
+check "so that a second one fails" exits 1 "$oxidize" down ox8 --state-directory "$scratch/killed"
 
 completes() {
     local shell

@@ -312,6 +312,12 @@ start "$client" client "$scratch/default.toml"; client_pid=$started
 check "a client that was killed and started again works" within 5 reaches "$client" 198.51.100.2
 check "and ends" end "$client_pid"
 check "with nothing left behind" unchanged "$client"
+start "$client" client "$scratch/default.toml"; client_pid=$started
+within 5 reaches "$client" 198.51.100.2
+end "$client_pid" KILL
+check "down takes back what a killed client left" prints "process $client_pid had been killed; took back" \
+    inside "$client" "$oxidize" down oxc --state-directory "$scratch/run-$client"
+check "all of it" unchanged "$client"
 
 # The name server is where only the default route leads, so that a question asked after the routes changed has no answer.
 mkdir -p "/etc/netns/$client"

@@ -12,6 +12,17 @@ struct ConfigurationErrorTests {
                 == "relay.toml:8: unknown key 'alowed-ips' in [[peer]]; did you mean 'allowed-ips'?")
     }
 
+    @Test func `a peer that is this end itself is refused`() {
+        let errors = #expect(throws: ConfigurationErrors.self) {
+            try Configuration.parse(text: Sample.client, file: "f.toml", readFile: Sample.read) { _ in
+                Sample.publicKey(2)
+            }
+        }
+        #expect(
+            errors?.description == "f.toml:6: the public key '\(Sample.key(2))' is this end's own; "
+                + "write the one that 'oxidize pubkey' prints on the peer")
+    }
+
     @Test(arguments: [
         ("PrivateKeyFile = \"x\"", "2: unknown key 'PrivateKeyFile' in [interface]; did you mean 'private-key-file'?"),
         ("allowed-ips = []", "2: unknown key 'allowed-ips' in [interface]; it belongs in [[peer]]"),

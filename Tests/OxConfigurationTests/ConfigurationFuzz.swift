@@ -27,7 +27,8 @@ struct ConfigurationFuzz {
             let lineCount = 1 + text.utf8.count { $0 == UInt8(ascii: "\n") }
             if error.errors.isEmpty { return "no error" }
             for error in error.errors {
-                if !(1...lineCount).contains(error.line) { return "line \(error.line) of \(lineCount)" }
+                let line = error.line ?? 0
+                if !(1...lineCount).contains(line) { return "line \(line) of \(lineCount)" }
                 if error.message.isEmpty || error.remedy.isEmpty { return "an empty sentence: \(error)" }
                 if !error.description.unicodeScalars.allSatisfy(isPrintable) { return "unprintable: \(error)" }
             }

@@ -64,6 +64,14 @@ import Testing
         #expect(CurrentProcess.executablePath.hasPrefix("/"))
     }
 
+    @Test func `a child that has ended and was not waited for does not live`() throws {
+        let scratch = Scratch()
+        let pid = try Subprocess.detach("/bin/sh", ["-c", "exit 3"], output: scratch.path + "/log")
+        #expect(waitFor { !CurrentProcess.isAlive(pid) })
+        #expect(CurrentProcess.startTicks(of: pid) != nil)
+        #expect(CurrentProcess.exitCode(ofChild: pid) == 3)
+    }
+
     @Test(arguments: ["exec sleep 60", "trap '' TERM; echo ready; while true; do sleep 1; done"])
     func `a child is ended, and killed when it does not listen`(script: String) throws {
         let scratch = Scratch()

@@ -72,8 +72,14 @@ struct AdminMessageTests {
             allowedIps: ["10.0.0.0/8"], persistentKeepaliveS: 25, aead: "none", encrypted: false, sessionAgeS: 1,
             initiator: true, lastHandshakeAgoS: 1, handshakeMs: 2, handshakeAttempt: nil, packetsSent: 1,
             packetsReceived: 2, packetBytesSent: 3, packetBytesReceived: 4, paths: [path])
+        #expect(peer.hint == nil)
+        var silent = peer
+        (silent.state, silent.handshakeAttempt, silent.endpoint, silent.paths) = ("connecting", 3, "relay.test:443", [])
+        #expect(silent.hint == nil)
+        silent.handshakeAttempt = 4
+        #expect(silent.hint?.hasPrefix("no answer from relay.test:443: is the endpoint right") == true)
         let status = TunnelStatus(
-            interface: "ox0", role: "client", publicKey: "key=", listenPort: 51820, firewallMark: nil, uptimeS: 3,
+            interface: "ox0", pid: 4321, role: "client", publicKey: "key=", listenPort: 51820, firewallMark: nil, uptimeS: 3,
             aeadsOffered: ["aes-256-gcm"], peers: [peer], drops: ["no_route": 1, "replay_old_packet": 2], device: port,
             network: port)
         let line = AdminProtocol.line(AdminResponse(status: status))
@@ -81,7 +87,7 @@ struct AdminMessageTests {
         for part in [
             #""rtt_variance_ms":0.5"#, #""loss_percent":1.5"#, #""allowed_ips":["10.0.0.0/8"]"#, #""no_route":1"#,
             #""replay_old_packet":2"#, #""persistent_keepalive_s":25"#, #""bytes_sent":18446744073709551615"#,
-            #""last_failure":"no/route""#,
+            #""last_failure":"no/route""#, #""pid":4321"#,
         ] { #expect(line.contains(part), "\(part) in \(line)") }
     }
 }

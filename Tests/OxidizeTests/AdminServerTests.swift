@@ -44,6 +44,13 @@ struct AdminServerTests {
         #expect(throws: TunnelError.self) { try fixture.client.ping("desktop") }
     }
 
+    @Test func `a reload says what has changed, or why nothing has`() throws {
+        let fixture = try Fixture { $0.command == .reload ? AdminResponse(change: "1 peer added") : AdminResponse() }
+        #expect(try fixture.client.reload() == "1 peer added")
+        let refusing = try Fixture { _ in AdminResponse(error: "ox0.toml:3: no") }
+        #expect(throws: TunnelError.self) { try refusing.client.reload() }
+    }
+
     @Test func `malformed requests are answered by an error, and the server goes on`() throws {
         let fixture = try Fixture()
         for text in ["\n", "{\n", "GET / HTTP/1.1\n", "{\"version\":9}\n", "\u{0}\u{1}\n"] {

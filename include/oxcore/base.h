@@ -13,6 +13,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #if defined(__has_attribute)
 #if __has_attribute(enum_extensibility)
 #define OX_CLOSED_ENUM __attribute__((enum_extensibility(closed)))
@@ -23,6 +27,14 @@
 #endif
 
 #define OX_MUST_USE __attribute__((warn_unused_result))
+#define OX_NO_RETURN __attribute__((noreturn))
+
+/* The headers are read by C and by C++. */
+#ifdef __cplusplus
+#define OX_STATIC_ASSERT static_assert
+#else
+#define OX_STATIC_ASSERT _Static_assert
+#endif
 
 /** What a call that can fail says. OX_OK is zero. */
 typedef enum OX_CLOSED_ENUM ox_status {
@@ -126,7 +138,7 @@ static inline bool ox_address_is_none(const ox_address *a) { return a->port == 0
 enum { OX_ECN_NOT_ECT = 0, OX_ECN_ECT1 = 1, OX_ECN_ECT0 = 2, OX_ECN_CE = 3 };
 
 /** Ends the process with a message. Assertions stay in release builds. */
-_Noreturn void ox_assertion_failed(const char *what, const char *file, int line);
+OX_NO_RETURN void ox_assertion_failed(const char *what, const char *file, int line);
 
 #define OX_ASSERT(condition)                                                                                         \
     do {                                                                                                             \
@@ -164,5 +176,9 @@ static inline void ox_store_be64(uint8_t *p, uint64_t v) {
     ox_store_be32(p, (uint32_t)(v >> 32));
     ox_store_be32(p + 4, (uint32_t)v);
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

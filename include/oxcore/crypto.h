@@ -14,6 +14,10 @@
 
 #include "base.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum {
     OX_KEY_BYTES = 32,
     OX_TAG_BYTES = 16,
@@ -27,15 +31,18 @@ enum {
     OX_RESPONSE_OVERHEAD = 12 + 32 + 5 + 16 + 32,
     OX_COOKIE_REPLY_BYTES = 8 + 24 + 32,
 };
-_Static_assert(OX_INITIATION_OVERHEAD + OX_HANDSHAKE_PAYLOAD_MAX <= OX_HANDSHAKE_MAX, "initiation fits");
-_Static_assert(OX_RESPONSE_OVERHEAD + OX_HANDSHAKE_PAYLOAD_MAX <= OX_HANDSHAKE_MAX, "response fits");
-_Static_assert(OX_RESPONSE_OVERHEAD < OX_INITIATION_OVERHEAD, "a response never amplifies an initiation");
+OX_STATIC_ASSERT(OX_INITIATION_OVERHEAD + OX_HANDSHAKE_PAYLOAD_MAX <= OX_HANDSHAKE_MAX, "initiation fits");
+OX_STATIC_ASSERT(OX_RESPONSE_OVERHEAD + OX_HANDSHAKE_PAYLOAD_MAX <= OX_HANDSHAKE_MAX, "response fits");
+OX_STATIC_ASSERT(OX_RESPONSE_OVERHEAD < OX_INITIATION_OVERHEAD, "a response never amplifies an initiation");
 
 /** First bytes of handshake datagrams (Wire.md section 3). */
 enum { OX_TYPE_INITIATION = 1, OX_TYPE_RESPONSE = 2, OX_TYPE_COOKIE_REPLY = 3 };
 enum { OX_WIRE_VERSION = 1 };
 
-/** Initialises libsodium and this library. Safe to call again, from any thread. ::OX_E_SYSTEM without randomness. */
+/**
+ * Initialises libsodium and this library: to be called before anything else in this header, or the process ends. Safe to
+ * call again, from any thread. ::OX_E_SYSTEM without randomness.
+ */
 OX_MUST_USE ox_status ox_init(void);
 
 /* ---- AEADs (Wire.md section 5) ------------------------------------------------------------------------------ */
@@ -79,12 +86,12 @@ OX_MUST_USE ox_status ox_keys_open(const ox_keys *keys, uint32_t path, uint64_t 
 /** A static key pair, with what is derived from it once: the mac1 and cookie keys of messages sent to it. */
 typedef struct ox_identity ox_identity;
 
-/** Clamps and copies the private key into locked memory. NULL without memory, or for the all-zero key. */
+/** Clamps and copies the private key into locked memory. NULL without memory, or for the all-zero key. After ox_init(). */
 ox_identity *ox_identity_create(const uint8_t private_key[OX_KEY_BYTES]);
 void ox_identity_destroy(ox_identity *identity);
 const uint8_t *ox_identity_public(const ox_identity *identity);
 
-/** OX_KEY_BYTES zero bytes of locked, guarded memory for a preshared key, or NULL. */
+/** OX_KEY_BYTES zero bytes of locked, guarded memory for a preshared key, or NULL. After ox_init(). */
 uint8_t *ox_secret_create(void);
 /** Wipes and frees. NULL is allowed. */
 void ox_secret_destroy(uint8_t *secret);
@@ -191,5 +198,9 @@ OX_MUST_USE ox_status ox_cookie_read(const uint8_t remote_public[OX_KEY_BYTES], 
                                      const uint8_t *reply, size_t reply_len, uint8_t cookie[OX_COOKIE_BYTES]);
 /** Sets mac2 of an initiation or response that is about to be sent. */
 void ox_handshake_set_mac2(uint8_t *message, size_t len, const uint8_t cookie[OX_COOKIE_BYTES]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -11,6 +11,10 @@
 #include "base.h"
 #include "packet.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum {
     OX_DEVICE_NAME_MAX = 15,
     OX_HANDSHAKE_SOCKETS = 32,     /**< initiators are spread over them by address; a bit each in ox_port */
@@ -107,5 +111,9 @@ int ox_wake_descriptor(const ox_wake *wake);
 
 /** Waits until a port or the flag is readable, or `timeout_ns` has passed (UINT64_MAX: for ever). `ports` may hold NULL. */
 void ox_wait(ox_port *const *ports, uint32_t count, const ox_wake *wake, uint64_t timeout_ns);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

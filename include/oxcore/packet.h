@@ -11,6 +11,10 @@
 
 #include "base.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum {
     OX_BUF_BYTES = 2048,     /**< storage of one buffer, headroom and tailroom included */
     OX_BUF_HEADROOM = 128,   /**< free bytes in front of what is read into a fresh buffer */
@@ -152,5 +156,9 @@ OX_MUST_USE ox_verdict ox_ecn_decapsulate(uint8_t *packet, uint8_t outer);
  *         broadcast, loopback or unspecified: RFC 1812 section 4.3.2.7), or IPv4 without DF.
  */
 uint32_t ox_icmp_too_big(const uint8_t *packet, size_t len, const ox_headers *headers, uint32_t mtu, uint8_t *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

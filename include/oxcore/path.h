@@ -9,6 +9,10 @@
 #include "base.h"
 #include "wire.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum {
     OX_LEDGER_ENTRIES = 4096,  /**< datagrams of a session whose fate is followed; a power of two */
     OX_REORDER_THRESHOLD = 32, /**< a datagram is lost once one sent this much later has arrived (section 7.2) */
@@ -62,5 +66,9 @@ OX_MUST_USE ox_verdict ox_ledger_feedback(ox_ledger *ledger, ox_path_stats *stat
 void ox_ledger_mark_probe(ox_ledger *ledger, uint64_t number);
 /** Datagrams sent that want feedback and have none yet. */
 uint32_t ox_ledger_waiting(const ox_ledger *ledger);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

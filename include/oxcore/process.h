@@ -9,6 +9,10 @@
 
 #include "base.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /**
  * Blocks `signals`, and opens a descriptor that is readable while one of them is pending. To be called before other
  * threads start, or the kernel may give the signals to those.
@@ -50,5 +54,9 @@ bool ox_network_admin_held(void);
  * @return ::OX_OK, or ::OX_E_SYSTEM with errno when the kernel refused.
  */
 OX_MUST_USE ox_status ox_network_admin_hand_on(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

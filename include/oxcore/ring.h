@@ -12,6 +12,10 @@
 
 #include "base.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum {
     OX_RING_CAPACITY_MAX = 1 << 20, /**< records in a ring; a power of two */
     OX_RING_RECORD_MAX = 4096,      /**< bytes of one record; a multiple of 8 */
@@ -38,5 +42,9 @@ uint32_t ox_ring_room(ox_ring *ring);
 
 /** Copies the oldest record out. False, and nothing written, when the ring is empty. */
 OX_MUST_USE bool ox_ring_pop(ox_ring *ring, void *record);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -15,6 +15,10 @@
 #include "ring.h"
 #include "wire.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum {
     OX_PEERS_MAX = 1 << 16,
     OX_PATHS_MAX = 1,          /**< paths of a peer in use: later versions raise it */
@@ -199,5 +203,9 @@ bool ox_tunnel_take_edge(ox_tunnel *tunnel);
 bool ox_tunnel_report(ox_tunnel *tunnel, const ox_event *event);
 /** Packets by verdict since the start. From any thread. */
 void ox_tunnel_drops(const ox_tunnel *tunnel, uint64_t counts[OX_VERDICT_COUNT]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

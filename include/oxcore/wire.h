@@ -11,6 +11,10 @@
 
 #include "base.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* ---- data header (Wire.md section 5) ------------------------------------------------------------------------ */
 
 enum {
@@ -176,5 +180,9 @@ typedef struct ox_offer {
 OX_MUST_USE ox_status ox_offer_write(const ox_offer *offer, uint8_t out[OX_OFFER_BYTES_MAX]);
 /** Reads a payload; unknown items are skipped. ::OX_E_FORMAT for anything malformed, repeated or missing. */
 OX_MUST_USE ox_status ox_offer_read(const uint8_t *bytes, size_t len, ox_offer *offer);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

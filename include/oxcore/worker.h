@@ -14,6 +14,10 @@
 #include "io.h"
 #include "tunnel.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum {
     OX_ORDERS_CAPACITY = 1024,
     OX_EVENTS_CAPACITY = 1024,
@@ -98,5 +102,9 @@ void ox_worker_status(const ox_worker *worker, ox_worker_report *report);
 /** The ports that it was made with, for tests and simulation. */
 ox_port *ox_worker_device(ox_worker *worker);
 ox_port *ox_worker_network(ox_worker *worker);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

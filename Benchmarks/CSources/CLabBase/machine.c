@@ -34,7 +34,10 @@ const char *lab_machine(void) {
 const char *lab_commit(void) {
     static char text[64];
     snprintf(text, sizeof text, "unknown");
-    FILE *git = popen("git rev-parse --verify --quiet HEAD 2>/dev/null", "re");
+    // The shell's parent is this process. What git was told about another repository by the environment does not matter here.
+    FILE *git = popen("unset GIT_DIR GIT_WORK_TREE; program=$(readlink /proc/$PPID/exe) && "
+                      "git -C \"${program%/*}\" rev-parse --verify --quiet HEAD 2>/dev/null",
+                      "re");
     if (git == NULL) return text;
     char line[64];
     if (fgets(line, sizeof line, git) != NULL) {

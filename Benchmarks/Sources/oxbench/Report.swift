@@ -21,7 +21,7 @@ struct Report {
     let machine: String
     let results: [Result]
 
-    /// A report of this machine and of the commit in the working directory.
+    /// A report of this machine and of the commit that this program was built from.
     init(command: String, results: [Result]) {
         self.command = command
         self.commit = unsafe String(cString: lab_commit())

@@ -4,18 +4,27 @@ internal import Glibc
 public enum CurrentProcess {
     public static var id: Int32 { getpid() }
 
+    /// False for a zombie too: it has ended, and only its parent has not noticed.
     public static func isAlive(_ pid: Int32) -> Bool {
-        pid > 0 && (kill(pid, 0) == 0 || errno == EPERM)
+        guard pid > 0, kill(pid, 0) == 0 || errno == EPERM else { return false }
+        // Where /proc does not show it, it is another user's and may well live.
+        guard let state = statistics(of: pid)?.first else { return true }
+        return state != "Z" && state != "X"
     }
 
     /// When a process began, in ticks since the boot: with its number, a name that no later process gets. Nil for one
     /// that does not exist.
     public static func startTicks(of pid: Int32) -> UInt64? {
+        guard let fields = statistics(of: pid), fields.count > 19 else { return nil }
+        return UInt64(fields[19])
+    }
+
+    /// The fields of /proc/PID/stat from the third on, the state (proc_pid_stat(5)).
+    private static func statistics(of pid: Int32) -> [Substring]? {
         guard let text = try? SystemFile.read("/proc/\(pid)/stat") else { return nil }
-        // Field 22 (proc(5)); the second, in parentheses, may contain anything.
+        // The second, in parentheses, may contain anything.
         guard let end = text.lastIndex(of: ")") else { return nil }
-        let fields = text[text.index(after: end)...].split(separator: " ")
-        return fields.count > 19 ? UInt64(fields[19]) : nil
+        return text[text.index(after: end)...].split(separator: " ")
     }
 
     /// Of the program's file.

@@ -44,6 +44,11 @@ package struct AdminClient: Sendable {
         try ask(AdminRequest(.ping, peer: peer)).rttMs.map { .nanoseconds(Int64($0 * 1e6)) }
     }
 
+    /// Returns what has changed, in words. Changing routes can take a while.
+    package func reload() throws(TunnelError) -> String {
+        try ask(AdminRequest(.reload), over: connect(), timeout: .seconds(60)).change ?? "done"
+    }
+
     /// Returns when the process has ended.
     package func stop(timeout: Duration = .seconds(15)) throws(TunnelError) {
         let connection = try connect()

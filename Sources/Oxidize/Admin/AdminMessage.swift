@@ -27,10 +27,13 @@ package struct AdminResponse: Codable, Equatable, Sendable {
     package var status: TunnelStatus?
     /// Of a ping; absent when nothing answered.
     package var rttMs: Double?
+    /// What a reload has changed, in words.
+    package var change: String?
 
     package init() {}
     package init(status: TunnelStatus) { self.status = status }
     package init(error: String) { self.error = error }
+    package init(change: String) { self.change = change }
     package init(roundTrip: Duration?) { rttMs = roundTrip?.inMilliseconds }
 }
 

@@ -37,7 +37,7 @@ package final class Daemon: Sendable {
     package static func run(_ options: Options) throws {
         do {
             let signals = try SignalSource([Signal.interrupt, Signal.terminate, Signal.hangUp, Signal.brokenPipe])
-            let daemon = try Daemon(options, Configuration.load(path: options.file))
+            let daemon = try Daemon(options, Configuration.load(comparingKeysOf: options.file))
             try daemon.run(signals)
         } catch let error as CoreError {
             throw TunnelError(error)
@@ -114,7 +114,7 @@ package final class Daemon: Sendable {
             if stops { stopRequest.clear() }
             while let signal = signals.next() {
                 switch signal {
-                case Signal.hangUp: try? reload()
+                case Signal.hangUp: _ = try? reload()
                 case Signal.brokenPipe: continue
                 default:
                     if stopper != nil { CurrentProcess.exitAtOnce(128 + signal) }
@@ -132,16 +132,17 @@ package final class Daemon: Sendable {
         return try SystemThread.start(name: "ox-stop") { self.tunnel.stop() }
     }
 
-    /// When it fails, the log says why, and the old configuration stays.
-    private func reload() throws {
+    /// When it fails, the log says why, and the old configuration stays. Returns what has changed.
+    @discardableResult private func reload() throws -> String {
         try reloading.withLock { _ in
             Systemd.notify("RELOADING=1")
             defer { Systemd.notify("READY=1\n\(statusLine)") }
             do {
-                let new = try Configuration.load(path: options.file)
-                let change = try tunnel.reload(new)
+                let new = try Configuration.load(comparingKeysOf: options.file)
+                let change = try tunnel.reload(new).summary
                 log.logLevel = (options.logLevel ?? new.logLevel).loggerLevel
-                logger.notice("reloaded: \(change.summary)")
+                logger.notice("reloaded: \(change)")
+                return change
             } catch {
                 logger.error("not reloaded, the old configuration stays: \(error)")
                 throw error
@@ -158,8 +159,7 @@ package final class Daemon: Sendable {
         case .ping: return ping(request.peer)
         case .reload:
             do {
-                try reload()
-                return AdminResponse()
+                return AdminResponse(change: try reload())
             } catch {
                 return AdminResponse(error: "\(error)")
             }

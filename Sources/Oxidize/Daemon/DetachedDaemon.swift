@@ -16,6 +16,8 @@ package struct DetachedDaemon: Sendable {
     /// Longer than a tunnel takes to look up names that do not resolve.
     private static let patience = EndpointLookup.patience + .seconds(10)
     private static let stopPatience = Duration.seconds(5)
+    /// Longer than three attempts take.
+    private static let handshakePatience = Duration.seconds(2)
     private static let lastLines = 10
 
     package let name: String
@@ -29,7 +31,7 @@ package struct DetachedDaemon: Sendable {
         self.stateDirectory = stateDirectory
     }
 
-    package func configuration() throws(ConfigurationErrors) -> Configuration { try Configuration.load(path: file) }
+    package func configuration() throws(ConfigurationErrors) -> Configuration { try Configuration.load(comparingKeysOf: file) }
 
     /// Returns when it answers.
     ///
@@ -62,6 +64,62 @@ package struct DetachedDaemon: Sendable {
         }
         CurrentProcess.end(child: pid, patience: DetachedDaemon.stopPatience)
         throw stopped(log)
+    }
+
+    /// What `stop` did.
+    package enum Stop: Equatable, Sendable {
+        case ended
+        /// The process had been killed before, and so many changes to the network that it left were taken back.
+        case recovered(process: Int32, changes: Int)
+    }
+
+    /// Returns when the tunnel is down, and the network as it was before.
+    package func stop(executor: any NetworkExecutor = SystemExecutor()) throws(TunnelError) -> Stop {
+        let client = client
+        if !client.mayRun {
+            for name in Set([client.name, name]).sorted() {
+                if let recovered = try recover(name, executor) { return recovered }
+            }
+        }
+        try client.stop()
+        return .ended
+    }
+
+    /// Nil when nobody left anything.
+    private func recover(_ name: String, _ executor: any NetworkExecutor) throws(TunnelError) -> Stop? {
+        do {
+            guard let journal = try NetworkJournal.read(NetworkJournal.path(name, stateDirectory)) else { return nil }
+            let process = journal.owner.process
+            if journal.owner.isAlive {
+                throw TunnelError(
+                    .system, "process \(process) runs \(name) and does not answer: end it by 'kill \(process)', and "
+                        + "try again")
+            }
+            guard journal.owner.namespace == CurrentProcess.networkNamespace else {
+                throw TunnelError(
+                    .system, "\(name) was killed in another network namespace, \(journal.owner.namespace): run 'oxidize "
+                        + "down \(name)' there; if it is gone, nothing is left to take back")
+            }
+            try NetworkSetup.recover(name: name, directory: stateDirectory, executor: executor)
+            return .recovered(process: process, changes: journal.undo.count)
+        } catch let error as NetworkError {
+            throw TunnelError(error.isPermission ? .permission : .system, "\(error)")
+        } catch let error as TunnelError {
+            throw error
+        } catch {
+            throw TunnelError(.system, "\(error)")
+        }
+    }
+
+    /// Waits for the end of the first handshakes, a while. Returns a sentence for each peer that has not answered by then.
+    package func silentPeers() -> [String] {
+        let client = client
+        let deadline = SystemClock.now() + DetachedDaemon.handshakePatience
+        while true {
+            let silent = ((try? client.status())?.peers ?? []).compactMap(\.silence)
+            if silent.isEmpty || SystemClock.now() >= deadline { return silent }
+            _ = Poll.wait(readable: [], timeout: .milliseconds(50))
+        }
     }
 
     private func failure(_ code: Int32, _ log: String) -> Failure {

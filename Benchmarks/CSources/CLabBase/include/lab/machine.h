@@ -7,7 +7,7 @@
 /** Processor model, cores and kernel, for example "AMD EPYC, 2 cores, Linux 6.18.4". */
 const char *lab_machine(void);
 
-/** The commit of the working directory's repository, or "unknown". */
+/** The commit of the repository that this program was built in, or "unknown" where it lies outside of one. */
 const char *lab_commit(void);
 
 #endif
