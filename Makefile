@@ -43,7 +43,8 @@ help: ## print this list
 DEBIAN_PACKAGES := \
 	libsodium-dev liblz4-dev libisal-dev liburing-dev libnuma-dev \
 	gcc g++ libc6-dev git pkg-config libcmocka-dev perl python3 python3-venv mandoc \
-	iproute2 nftables iputils-ping iperf3 procps libcap2-bin wireguard-go wireguard-tools
+	ethtool iproute2 nftables iputils-ping iperf3 procps libcap2-bin wireguard-go wireguard-tools \
+	$(if $(filter x86_64,$(shell uname -m)),libipsec-mb-dev)
 
 deps: ## install the Debian packages that are missing
 	@command -v $(SWIFT) >/dev/null || { \
@@ -101,6 +102,8 @@ demo: build ## pass real traffic through a tunnel over a bad link, and print a t
 bench: build ## run the quick benchmarks
 	build/bin/oxbench wire
 	build/bin/oxbench flood
+	build/bin/oxbench kernels
+	build/bin/oxbench tunnel --quick
 
 # ---------------------------------------------------------------------------------------------------- the C library
 
@@ -121,7 +124,9 @@ CHECKED_FLAGS := -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all -I . $
 # The toolchain's own linker: older ones warn about every symbol of its sanitizers.
 LINK := -fuse-ld=lld
 COMPILE_address := $(CLANG) $(CHECKED_FLAGS) -fsanitize=address,undefined
-COMPILE_thread := $(CLANG) $(CHECKED_FLAGS) -fsanitize=thread
+# gcc, for the thread sanitizer of the Swift toolchain's clang misses relaxed stores that should be releases. It models no
+# fences, and says so: what rests on one is tested by lost wake-ups.
+COMPILE_thread := $(GCC) $(CHECKED_FLAGS) -fsanitize=thread -Wno-tsan
 COMPILE_fuzzer := $(CLANG) $(CHECKED_FLAGS) -fsanitize=fuzzer-no-link,address,undefined
 
 # The C of the benchmarks (the link emulator and the load generators) is tested like that of the rooms.
@@ -210,12 +215,13 @@ test-tidy:
 
 C_TESTS := $(patsubst Tests/C/%.c,build/tests/%,$(sort $(wildcard Tests/C/*/*_test.c)))
 BENCH_C_TESTS := $(patsubst Benchmarks/Tests/C/%.c,build/tests/Benchmarks/%,$(sort $(wildcard Benchmarks/Tests/C/*_test.c Benchmarks/Tests/C/*/*_test.c)))
-RING_TESTS := $(patsubst Tests/C/%.c,build/thread-tests/%,$(sort $(wildcard Tests/C/*/*ring*_test.c)))
+RING_TESTS := $(patsubst Tests/C/%.c,build/thread-tests/%,$(sort $(wildcard Tests/C/*/*ring*_test.c Tests/C/COxPacket/pool_home_test.c \
+    Tests/C/COxWorker/handoff_test.c)))
 
 test-c: $(C_TESTS) $(BENCH_C_TESTS) ## C tests under ASan and UBSan
 	$(call run_all,$(C_TESTS) $(BENCH_C_TESTS))
 
-test-ring: $(RING_TESTS) ## ring tests under TSan
+test-ring: $(RING_TESTS) ## tests of rings, and of what workers exchange, under TSan
 	$(call run_all,$(RING_TESTS))
 
 build/tests/%: Tests/C/%.c $(OBJECTS_address) build/obj/address/sources
@@ -228,13 +234,10 @@ build/tests/Benchmarks/%: Benchmarks/Tests/C/%.c $(BENCH_OBJECTS) $(OBJECTS_addr
 	@echo '  address $<'
 	@$(COMPILE_address) $(BENCH_INCLUDES) -MMD -MP -MF $@.d $< $(BENCH_OBJECTS) $(OBJECTS_address) $(LINK) $(LIBS) -lcmocka -lm -o $@
 
-# The thread sanitizer's runtime of the Swift toolchain's clang needs that toolchain's dispatch library.
-TOOLCHAIN_LIBRARIES = $(shell dirname "$$(dirname "$$(readlink -f "$$(command -v $(CLANG))")")")/lib/swift/linux
 build/thread-tests/%: Tests/C/%.c $(OBJECTS_thread) build/obj/thread/sources
 	@mkdir -p $(@D)
 	@echo '  thread $<'
-	@$(COMPILE_thread) -MMD -MP -MF $@.d $< $(OBJECTS_thread) $(LINK) $(LIBS) -lcmocka \
-	  -L $(TOOLCHAIN_LIBRARIES) -Wl,-rpath,$(TOOLCHAIN_LIBRARIES) -ldispatch -lBlocksRuntime -o $@
+	@$(COMPILE_thread) -MMD -MP -MF $@.d $< $(OBJECTS_thread) $(LIBS) -lcmocka -o $@
 
 # ---------------------------------------------------------------------------------------------------- fuzzing
 

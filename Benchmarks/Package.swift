@@ -34,10 +34,12 @@ let package = Package(
         lab("CLabLink", ["CLabBase"]),
         lab("CLabFlow", ["CLabBase"]),
         lab("CLabFlood", ["CLabBase"]),
+        // The rooms' functions come with OxCore; their headers by its own oxcore/, one line each.
+        lab("CLabKernels", ["CLabBase", .product(name: "OxCore", package: "oxidize")]),
         .executableTarget(
             name: "oxbench",
             dependencies: [
-                "CLabBase", "CLabLink", "CLabFlow", "CLabFlood",
+                "CLabBase", "CLabLink", "CLabFlow", "CLabFlood", "CLabKernels",
                 .product(name: "Oxidize", package: "oxidize"),
                 .product(name: "OxCore", package: "oxidize"),
                 .product(name: "OxSimulation", package: "oxidize"),

@@ -5,7 +5,10 @@
 typedef struct packet {
     ox_address address;
     uint32_t len;
-    uint8_t ecn;
+    uint16_t segment, transport;
+    uint8_t protocol, ecn;
+    bool super;
+    uint8_t *large; /**< where a super-packet is, OX_BUF_LARGE_CONTENT_MAX bytes: made for the first one in this place */
     uint8_t bytes[OX_BUF_CONTENT_MAX];
 } packet;
 
@@ -18,13 +21,15 @@ typedef struct memory {
     ox_port port;
     uint32_t capacity;
     queue in, out;
-    uint64_t received, sent, failed;
+    uint64_t received, sent, failed, super_received, super_sent;
 } memory;
 
 static bool put(memory *m, queue *q, const uint8_t *bytes, size_t len, const ox_address *address, uint8_t ecn) {
     if (q->count == m->capacity || len > OX_BUF_CONTENT_MAX) return false;
     packet *p = &q->packets[(q->first + q->count++) % m->capacity];
     p->len = (uint32_t)len;
+    p->super = false;
+    p->segment = 0;
     p->ecn = ecn;
     p->address = address != NULL ? *address : (ox_address){0};
     if (len > 0) memcpy(p->bytes, bytes, len);
@@ -39,32 +44,91 @@ static packet *take(memory *m, queue *q) {
     return p;
 }
 
-static uint32_t memory_receive(ox_port *port, ox_pool *pool, ox_list *out, uint32_t max) {
+/* ---- receive ------------------------------------------------------------------------------------------------ */
+
+static uint32_t packets_in(const packet *p) {
+    if (p->segment == 0) return 1;
+    uint32_t headers = 0;
+    if (p->protocol == OX_PROTO_UDP) headers = p->transport + 8u;
+    if (p->protocol == OX_PROTO_TCP) headers = p->transport + 4u * (p->large[p->transport + 12] >> 4);
+    return headers + p->segment < p->len ? (p->len - headers + p->segment - 1) / p->segment : 1;
+}
+
+static bool memory_receive(ox_port *port, ox_pool *pool, ox_list *out, uint32_t max) {
     memory *m = (memory *)port;
-    uint32_t count = 0;
-    for (; count < max && m->in.count > 0; count++) {
-        ox_buf *buf = ox_pool_get(pool);
+    uint32_t count = 0, bytes = 0;
+    for (; count < max && bytes < OX_PORT_BATCH_BYTES && m->in.count > 0; count++) {
+        bool super = m->in.packets[m->in.first].super;
+        ox_buf *buf = ox_pool_get(pool, super ? OX_BUF_LARGE : OX_BUF_SMALL);
         if (buf == NULL) break;
         packet *p = take(m, &m->in);
-        memcpy(buf->data, p->bytes, p->len);
+        memcpy(buf->data, super ? p->large : p->bytes, p->len);
         buf->len = p->len;
         buf->ecn = p->ecn;
         buf->address = p->address;
+        if (super) {
+            buf->segment = p->segment;
+            buf->transport = p->transport;
+            buf->protocol = p->protocol;
+            buf->checksum = p->protocol != 0 ? OX_CHECKSUM_PARTIAL : OX_CHECKSUM_UNKNOWN;
+        }
+        bytes += p->len;
+        ox_count(&m->received, packets_in(p));
+        ox_count(&m->super_received, super);
         ox_list_append(out, buf);
     }
-    ox_count(&m->received, count);
-    return count;
+    return count == max || bytes >= OX_PORT_BATCH_BYTES;
+}
+
+/* ---- send --------------------------------------------------------------------------------------------------- */
+
+/** Datagrams of equal size, cut. Returns how many there were no places for. */
+static uint32_t put_datagrams(memory *m, const ox_buf *buf, uint32_t *total) {
+    uint32_t failed = 0, unit = buf->segment != 0 ? buf->segment : buf->len, at = 0;
+    do {
+        uint32_t len = buf->len - at < unit ? buf->len - at : unit;
+        failed += !put(m, &m->out, buf->data + at, len, &buf->address, buf->ecn);
+        (*total)++;
+        at += unit;
+    } while (at < buf->len);
+    return failed;
+}
+
+/** A packet of a device: cut, and its checksum completed. */
+static uint32_t put_packet(memory *m, ox_pool *pool, ox_buf *buf, uint32_t *total) {
+    ox_headers headers;
+    ox_list pieces = {0};
+    bool known = ox_parse(buf->data, buf->len, &headers) == OX_PASS && headers.has_transport && !headers.fragment &&
+                 headers.transport_offset == buf->transport && headers.protocol == buf->protocol;
+    if (!known) {
+        (*total)++;
+        return 1;
+    }
+    if (buf->segment == 0) {
+        ox_checksum_complete(buf->data, &headers);
+        return put_datagrams(m, buf, total);
+    }
+    uint32_t failed = ox_segment(pool, buf, &headers, &pieces);
+    *total += failed + pieces.count;
+    for (ox_buf *piece; (piece = ox_list_take(&pieces)) != NULL; ox_pool_put(pool, piece))
+        failed += !put(m, &m->out, piece->data, piece->len, &buf->address, buf->ecn);
+    return failed;
 }
 
 static uint32_t memory_send(ox_port *port, ox_pool *pool, ox_list *packets) {
     memory *m = (memory *)port;
-    uint32_t failed = 0, total = packets->count;
-    for (ox_buf *buf; (buf = ox_list_take(packets)) != NULL; ox_pool_put(pool, buf))
-        failed += !put(m, &m->out, buf->data, buf->len, &buf->address, buf->ecn);
+    uint32_t failed = 0, total = 0;
+    for (ox_buf *buf; (buf = ox_list_take(packets)) != NULL; ox_pool_put(pool, buf)) {
+        ox_count(&m->super_sent, buf->segment != 0);
+        bool partial = buf->checksum == OX_CHECKSUM_PARTIAL;
+        failed += partial ? put_packet(m, pool, buf, &total) : put_datagrams(m, buf, &total);
+    }
     ox_count(&m->sent, total - failed);
     ox_count(&m->failed, failed);
     return failed;
 }
+
+/* ---- the rest of the seam ----------------------------------------------------------------------------------- */
 
 static uint32_t memory_descriptors(ox_port *port, int out[OX_PORT_DESCRIPTORS_MAX]) {
     (void)port;
@@ -77,10 +141,13 @@ static void memory_status(const ox_port *port, ox_port_report *report) {
     ox_snapshot(&report->received, &m->received, 8);
     ox_snapshot(&report->sent, &m->sent, 8);
     ox_snapshot(&report->send_failed, &m->failed, 8);
+    ox_snapshot(&report->super_received, &m->super_received, 8);
+    ox_snapshot(&report->super_sent, &m->super_sent, 8);
 }
 
 static void memory_close(ox_port *port) {
     memory *m = (memory *)port;
+    for (uint32_t i = 0; m->in.packets != NULL && i < m->capacity; i++) free(m->in.packets[i].large);
     free(m->in.packets);
     free(m->out.packets);
     free(m);
@@ -115,6 +182,26 @@ static memory *as_memory(ox_port *port) {
 bool ox_memory_push(ox_port *port, const uint8_t *bytes, size_t len, const ox_address *from, uint8_t ecn) {
     memory *m = as_memory(port);
     return put(m, &m->in, bytes, len, from, ecn);
+}
+
+bool ox_memory_push_super(ox_port *port, const uint8_t *bytes, size_t len, const ox_buf *like) {
+    memory *m = as_memory(port);
+    OX_ASSERT(like->segment != 0);
+    OX_ASSERT(like->protocol == 0 || like->transport + (like->protocol == OX_PROTO_TCP ? 20u : 8u) <= len);
+    if (m->in.count == m->capacity || len > OX_BUF_LARGE_CONTENT_MAX) return false;
+    packet *p = &m->in.packets[(m->in.first + m->in.count) % m->capacity];
+    if (p->large == NULL) p->large = malloc(OX_BUF_LARGE_CONTENT_MAX);
+    if (p->large == NULL) return false;
+    m->in.count++;
+    memcpy(p->large, bytes, len);
+    p->super = true;
+    p->len = (uint32_t)len;
+    p->segment = like->segment;
+    p->transport = like->transport;
+    p->protocol = like->protocol;
+    p->ecn = like->ecn;
+    p->address = like->address;
+    return true;
 }
 
 bool ox_memory_pop(ox_port *port, uint8_t *bytes, size_t *len, ox_address *to, uint8_t *ecn) {

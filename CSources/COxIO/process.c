@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -33,6 +34,26 @@ int ox_signals_next(int descriptor) {
 
 void ox_thread_name(const char *name) {
     prctl(PR_SET_NAME, name, 0, 0, 0);
+}
+
+ox_status ox_thread_pin(uint32_t cpu) {
+    cpu_set_t set;
+    if (cpu >= CPU_SETSIZE) return OX_E_LIMIT;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    return sched_setaffinity(0, sizeof set, &set) == 0 ? OX_OK : OX_E_SYSTEM;
+}
+
+uint32_t ox_cpus_allowed(uint32_t *cpus, uint32_t max) {
+    cpu_set_t set;
+    uint32_t count = 0;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return 0;
+    for (uint32_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &set)) continue;
+        if (count < max) cpus[count] = cpu;
+        count++;
+    }
+    return count;
 }
 
 ox_status ox_memory_file(const void *bytes, size_t len, int *descriptor) {

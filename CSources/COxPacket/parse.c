@@ -1,12 +1,7 @@
-#include "oxcore/packet.h"
+#include "parse_impl.h"
 
 enum {
-    V4_HEADER_BYTES = 20,
-    V6_HEADER_BYTES = 40,
-    TCP_HEADER_BYTES = 20,
-    UDP_HEADER_BYTES = 8,
     ICMP_HEADER_BYTES = 8,
-    RTP_HEADER_BYTES = 12,
     V6_EXTENSION_BYTES_MAX = 256 * 8, /* of one header: its length octet counts units of 8, less one */
 };
 _Static_assert(V6_HEADER_BYTES + OX_PACKET_EXTENSIONS_MAX * V6_EXTENSION_BYTES_MAX <= UINT16_MAX,
@@ -21,7 +16,7 @@ enum {
     NEXT_DESTINATION = 60,
 };
 
-static void parse_rtp(const uint8_t *payload, uint32_t payload_len, ox_headers *headers) {
+void ox_parse_rtp(const uint8_t *payload, uint32_t payload_len, ox_headers *headers) {
     if (headers->source_port < 1024 || headers->destination_port < 1024) return;
     if (payload_len < RTP_HEADER_BYTES || payload[0] >> 6 != 2) return;
     //= RFC 5761 section 4
@@ -63,7 +58,7 @@ static void parse_udp(const uint8_t *datagram, uint32_t len, ox_headers *headers
     headers->transport_bytes = UDP_HEADER_BYTES;
     headers->source_port = ox_load_be16(datagram);
     headers->destination_port = ox_load_be16(datagram + 2);
-    parse_rtp(datagram + UDP_HEADER_BYTES, stated - UDP_HEADER_BYTES, headers);
+    ox_parse_rtp(datagram + UDP_HEADER_BYTES, stated - UDP_HEADER_BYTES, headers);
 }
 
 static void parse_icmp(const uint8_t *message, uint32_t len, ox_headers *headers) {
@@ -136,8 +131,11 @@ static bool is_extension(uint8_t next) {
            next == NEXT_DESTINATION;
 }
 
-/* Walks the chain of extension headers and leaves `protocol` and `transport_offset` at its end. */
-static ox_verdict parse_extensions(const uint8_t *bytes, ox_headers *headers) {
+/*
+ * Walks the chain of extension headers and leaves `protocol` and `transport_offset` at its end. `rerouted`: the destination is
+ * not the final one, which the transport checksum is over (RFC 8200 section 8.1).
+ */
+static ox_verdict parse_extensions(const uint8_t *bytes, ox_headers *headers, bool *rerouted) {
     uint8_t next = bytes[6];
     uint32_t offset = V6_HEADER_BYTES;
     bool fragment_header_seen = false;
@@ -159,6 +157,7 @@ static ox_verdict parse_extensions(const uint8_t *bytes, ox_headers *headers) {
             //# offset zero and no more fragments: an atomic fragment, which is a whole packet
             headers->fragment = !headers->first_fragment || (offset_and_more & 1);
         }
+        if (next == NEXT_ROUTING && header[3] != 0) *rerouted = true; /* segments left */
         next = header[0];
         offset += header_len;
     }
@@ -182,9 +181,10 @@ static ox_verdict parse_v6(const uint8_t *bytes, size_t len, ox_headers *headers
     headers->dont_fragment = true;
     headers->first_fragment = true;
     headers->ttl = bytes[7];
-    const ox_verdict verdict = parse_extensions(bytes, headers);
+    bool rerouted = false;
+    const ox_verdict verdict = parse_extensions(bytes, headers, &rerouted);
     if (verdict != OX_PASS) return verdict;
-    parse_transport(bytes, headers);
+    if (!rerouted) parse_transport(bytes, headers);
     return OX_PASS;
 }
 

@@ -53,7 +53,7 @@ uint32_t ox_feedback_make(ox_session *session, uint8_t *out, size_t room, uint64
 }
 
 static void send_feedback(ox_tunnel *tunnel, ox_session *session, uint64_t now_ns) {
-    ox_buf *buf = ox_pool_get(tunnel->is.pool);
+    ox_buf *buf = ox_pool_get(tunnel->is.pool, OX_BUF_SMALL);
     if (buf == NULL) {
         ox_tunnel_count(tunnel, OX_DROP_POOL_EMPTY, 1);
         session->feedback_due_ns = now_ns + tunnel->policy.feedback_delay_ns;
@@ -80,7 +80,7 @@ static void report_activity(ox_tunnel *tunnel, ox_session *session, uint64_t now
                              });
 }
 
-uint64_t ox_tunnel_advance(ox_tunnel *tunnel, uint64_t now_ns) {
+static uint64_t advance_sessions(ox_tunnel *tunnel, uint64_t now_ns) {
     if (now_ns < tunnel->next_due_ns) return tunnel->next_due_ns;
     // Sessions that become active meanwhile go to the front of the list, and are seen at the next call.
     uint64_t next = OX_NEVER;
@@ -101,4 +101,10 @@ uint64_t ox_tunnel_advance(ox_tunnel *tunnel, uint64_t now_ns) {
     }
     if (next < tunnel->next_due_ns) tunnel->next_due_ns = next;
     return tunnel->next_due_ns;
+}
+
+uint64_t ox_tunnel_advance(ox_tunnel *tunnel, uint64_t now_ns) {
+    ox_train_advance(tunnel, now_ns);
+    uint64_t next = advance_sessions(tunnel, now_ns);
+    return tunnel->trains_due_ns < next ? tunnel->trains_due_ns : next;
 }

@@ -101,7 +101,7 @@ static void split(ox_tunnel *tunnel, ox_session *session, ox_buf *buf, uint8_t e
     uint32_t len = tunnel->open.session != NULL ? head_room(&tunnel->open, buf->len, room) : 0;
     if (len == 0) {
         ox_pack_flush(tunnel, now_ns);
-        ox_buf *first = ox_pool_get(tunnel->is.pool);
+        ox_buf *first = ox_pool_get(tunnel->is.pool, OX_BUF_SMALL);
         if (first == NULL) {
             ox_tunnel_drop(tunnel, buf, OX_DROP_POOL_EMPTY);
             return;

@@ -1,20 +1,20 @@
 #include "state.h"
 
-/** Numbers that may be outstanding: four bytes still tell them apart. */
-#define OUTSTANDING_MAX ((uint64_t)1 << 31)
+/** Numbers that may be outstanding, those of a train included: four bytes still tell them apart. */
+#define OUTSTANDING_MAX (((uint64_t)1 << 31) - OX_TRAIN_CARS_MAX)
 
 //= RFC 9001 appendix B.1.1
 //# a key of AES-GCM seals at most 2^28 packets of up to 2^11 bytes
-#define GCM_NUMBERS_MAX ((uint64_t)1 << 28)
+#define GCM_NUMBERS_MAX (((uint64_t)1 << 28) - OX_TRAIN_CARS_MAX)
 
 /** Without a tag nobody notices a number that was rebuilt wrongly, so it travels in four bytes then (section 9). */
-static uint32_t number_bytes(const ox_session *session, uint64_t number) {
+uint32_t ox_session_number_bytes(const ox_session *session, uint64_t number) {
     return session->aead == OX_AEAD_NONE ? 4 : ox_number_bytes(number, session->next_expected);
 }
 
 /** Bytes of header and tag around the plaintext of the datagram that will have this number. */
 uint32_t ox_session_overhead(const ox_session *session, uint64_t number) {
-    return 1 + session->is.remote_bytes + number_bytes(session, number) + session->tag_bytes;
+    return 1 + session->is.remote_bytes + ox_session_number_bytes(session, number) + session->tag_bytes;
 }
 
 /** Bytes of plaintext that the session's next datagram can carry, and the one after it too. */
@@ -47,29 +47,46 @@ bool ox_session_seal(ox_tunnel *tunnel, ox_session *session, ox_buf *buf, bool e
     uint64_t number = session->next_number++;
     uint8_t header[OX_HEADER_MAX];
     uint32_t header_bytes = ox_header_write(header, session->is.remote, session->is.remote_bytes, number,
-                                            number_bytes(session, number));
+                                            ox_session_number_bytes(session, number));
     OX_ASSERT(ox_buf_headroom(buf) >= header_bytes && ox_buf_tailroom(buf) >= session->tag_bytes);
-    ox_keys_seal(session->keys, session->is.path, number, header, header_bytes, buf->data, buf->len);
+    ox_aead_job job = {.number = number,
+                       .aad = header,
+                       .aad_len = (uint8_t)header_bytes,
+                       .from = buf->data,
+                       .to = buf->data,
+                       .len = buf->len};
+    ox_keys_seal(tunnel->is.engine, session->keys, session->is.path, &job, 1);
     buf->data -= header_bytes;
     memcpy(buf->data, header, header_bytes);
     buf->len += header_bytes + session->tag_bytes;
+    ox_session_address_datagram(session, buf, to);
+    ox_session_note_sent(tunnel, session, number, buf->len, eliciting, now_ns);
+    ox_list_append(&tunnel->network, buf);
+    return true;
+}
+
+/** Says where a buffer of datagrams goes, and that it is nothing but that. */
+void ox_session_address_datagram(const ox_session *session, ox_buf *buf, const ox_address *to) {
+    const ox_path *path = &session->peer->paths[session->is.path];
     buf->address = *to;
     buf->handshake = 0;
-    const ox_path *path = &session->peer->paths[session->is.path];
+    buf->segment = 0;
     if (ox_address_equal(to, &path->address)) memcpy(buf->local, path->local, sizeof buf->local);
     else memset(buf->local, 0, sizeof buf->local);
-    ox_ledger_sent(session->ledger, &session->peer->paths[session->is.path].stats, number, buf->len, eliciting, now_ns);
+}
+
+void ox_session_note_sent(ox_tunnel *tunnel, ox_session *session, uint64_t number, uint32_t bytes, bool eliciting,
+                          uint64_t now_ns) {
+    ox_ledger_sent(session->ledger, &session->peer->paths[session->is.path].stats, number, bytes, eliciting, now_ns);
     session->sent_ns = now_ns;
     if (eliciting) session->sent_eliciting_ns = now_ns;
     ox_session_touch(tunnel, session, now_ns);
-    ox_list_append(&tunnel->network, buf);
-    return true;
 }
 
 /** Sends a datagram of one frame. */
 void ox_session_send_frame(ox_tunnel *tunnel, ox_session *session, ox_frame_type type, const uint8_t *body, uint32_t len,
                            const ox_address *to, uint64_t now_ns) {
-    ox_buf *buf = ox_pool_get(tunnel->is.pool);
+    ox_buf *buf = ox_pool_get(tunnel->is.pool, OX_BUF_SMALL);
     if (buf == NULL) {
         ox_tunnel_count(tunnel, OX_DROP_POOL_EMPTY, 1);
         return;

@@ -65,7 +65,7 @@ ox_buf *ox_split_tail(ox_tunnel *tunnel, ox_session *session, uint64_t head_numb
         half->session = NULL;
         return join(tunnel, half->buf, bytes, len, ecn);
     }
-    ox_buf *buf = len <= OX_INNER_MTU ? ox_pool_get(tunnel->is.pool) : NULL;
+    ox_buf *buf = len <= OX_INNER_MTU ? ox_pool_get(tunnel->is.pool, OX_BUF_SMALL) : NULL;
     if (buf == NULL) {
         ox_tunnel_count(tunnel, len <= OX_INNER_MTU ? OX_DROP_POOL_EMPTY : OX_DROP_SPLIT_MALFORMED, 1);
         return NULL;

@@ -10,6 +10,7 @@ enum {
     OX_GATE_AWAITED = 1024, /**< initiations sent whose answers are told from strangers' */
     OX_GATE_CALLED = 256,   /**< senders of handshake datagrams whose way in is remembered */
     OX_GATE_SOURCES = 1024, /**< source addresses whose handshakes are counted under load; a power of two */
+    OX_TRAIN_HEADERS_MAX = 128, /**< IP and transport headers of a super-packet that crosses as a train */
     OX_NS_PER_SECOND = 1000000000,
     OX_NS_PER_MS = 1000000,
 };
@@ -30,6 +31,8 @@ struct ox_peer {
     uint64_t waiting_due_ns; /**< when the controller may be told again that packets wait */
     uint64_t packets[4]; /**< sent, bytes sent, received, bytes received: as in ox_peer_report */
 };
+
+typedef struct ox_train ox_train;
 
 struct ox_session {
     ox_session_parameters is;
@@ -55,8 +58,35 @@ struct ox_session {
     uint64_t reported_ns;
     uint64_t address_reported_ns;
 
+    ox_train *trains; /**< on their way in, by the number of their first car */
+
     bool active; /**< on the tunnel's list of sessions with something due */
     ox_session *active_next;
+};
+
+/**
+ * A super-packet that comes in as cars (Wire.md section 6.10). Its content lies in `buf` as it will be: car 0 ends at
+ * OX_TRAIN_BASE, whatever its length, and the others follow.
+ */
+struct ox_train {
+    ox_session *session;   /**< NULL for a free slot */
+    ox_train *next;        /**< of its session */
+    uint64_t first;        /**< packet number of car 0 */
+    uint64_t arrived;      /**< bit i: car i */
+    uint64_t given;        /**< bit i: car i went on to the device */
+    uint32_t first_bytes;  /**< content of car 0; 0 unknown */
+    uint32_t slice;        /**< content of the cars between the first and the last; 0 unknown */
+    uint32_t last;         /**< index of the last car; OX_TRAIN_CARS_MAX unknown */
+    uint32_t last_bytes;   /**< its content */
+    uint32_t payload;      /**< of the super-packet; with the next four 0 until the headers are known */
+    uint32_t segment;      /**< payload of each of its segments */
+    uint32_t header_bytes;
+    ox_headers headers;
+    uint8_t header[OX_TRAIN_HEADERS_MAX];
+    uint8_t ecn;           /**< CE if a car arrived with it */
+    ox_buf *buf;           /**< NULL when all that arrived has gone on */
+    uint64_t touched_ns;   /**< when its newest car came */
+    uint64_t due_ns;       /**< when cars behind a missing one go on without it; OX_NEVER when there are none */
 };
 
 /** Half of an inner packet that waits for the other. */
@@ -114,12 +144,21 @@ typedef struct ox_gate {
 
 struct ox_tunnel {
     ox_tunnel_parameters is;
+    ox_flow_key flow_key;
+    ox_parsed parsed;   /**< of the packets that are being looked at */
+    ox_list arrived;    /**< inner packets out of the seal, on their way to the device */
+    ox_coalescer *coalescer;
+    ox_train trains[OX_TRAIN_SLOTS];
+    uint32_t trains_open;
+    uint64_t trains_due_ns; /**< when one of them has to be looked at; OX_NEVER for none */
     ox_policy policy;
     ox_peer **peers;       /**< OX_PEERS_MAX */
     ox_session **sessions; /**< by local id */
     uint32_t session_limit;
     ox_list network;
     ox_list device;
+    ox_list away[OX_WORKERS_MAX]; /**< packets for peers that others have, by worker */
+    uint32_t away_count;          /**< in all of them */
     ox_open open;
     ox_half halves[OX_SPLIT_SLOTS];
     ox_session *active;
@@ -131,13 +170,19 @@ struct ox_tunnel {
 
 /* tunnel.c */
 void ox_tunnel_drop(ox_tunnel *tunnel, ox_buf *buf, ox_verdict why);
+uint32_t ox_tunnel_parse(ox_tunnel *tunnel, ox_list *packets, ox_buf *taken[OX_PARSE_BATCH_MAX]);
+ox_buf *ox_tunnel_shrink(ox_tunnel *tunnel, ox_buf *buf);
 ox_session *ox_tunnel_session(const ox_tunnel *tunnel, uint32_t local);
 bool ox_session_expired(const ox_tunnel *tunnel, const ox_session *session, uint64_t now_ns);
 
 /* seal.c */
 uint32_t ox_session_overhead(const ox_session *session, uint64_t number);
 uint32_t ox_session_room(const ox_session *session);
+uint32_t ox_session_number_bytes(const ox_session *session, uint64_t number);
 ox_verdict ox_session_can_send(const ox_tunnel *tunnel, const ox_session *session, const ox_address *to, uint64_t now_ns);
+void ox_session_address_datagram(const ox_session *session, ox_buf *buf, const ox_address *to);
+void ox_session_note_sent(ox_tunnel *tunnel, ox_session *session, uint64_t number, uint32_t bytes, bool eliciting,
+                          uint64_t now_ns);
 bool ox_session_seal(ox_tunnel *tunnel, ox_session *session, ox_buf *buf, bool eliciting, const ox_address *to,
                      uint64_t now_ns);
 void ox_session_send_frame(ox_tunnel *tunnel, ox_session *session, ox_frame_type type, const uint8_t *body, uint32_t len,
@@ -148,8 +193,34 @@ const ox_address *ox_session_address(const ox_session *session);
 void ox_pack(ox_tunnel *tunnel, ox_session *session, ox_buf *buf, uint64_t now_ns);
 void ox_pack_flush(ox_tunnel *tunnel, uint64_t now_ns);
 
+/* cars.c */
+bool ox_cars_send(ox_tunnel *tunnel, ox_session *session, ox_buf *buf, const ox_headers *headers, uint64_t now_ns);
+
+/* train_open.c */
+uint32_t ox_train_take(ox_tunnel *tunnel, ox_buf *buf, uint32_t offset, uint64_t now_ns);
+
+/* train.c */
+void ox_train_settle(ox_tunnel *tunnel, ox_session *session, bool more, uint64_t now_ns);
+void ox_train_settle_all(ox_tunnel *tunnel, bool more, uint64_t now_ns);
+void ox_train_advance(ox_tunnel *tunnel, uint64_t now_ns);
+void ox_train_forget(ox_tunnel *tunnel, ox_session *session);
+
+/* ingress.c */
+/** What the header of a data datagram leads to. */
+typedef struct ox_opening {
+    ox_header header;
+    ox_session *session;
+    uint64_t number;
+    uint32_t len; /**< of the plaintext */
+} ox_opening;
+ox_verdict ox_ingress_header(const ox_tunnel *tunnel, const ox_buf *buf, const uint8_t *bytes, uint32_t len,
+                             uint64_t now_ns, ox_opening *opening);
+void ox_ingress_note(ox_tunnel *tunnel, ox_session *session, const ox_buf *buf, bool newest, uint32_t datagrams,
+                     uint32_t bytes, uint64_t now_ns);
+void ox_deliver(ox_tunnel *tunnel, const ox_session *session, ox_buf *buf);
+void ox_deliver_flush(ox_tunnel *tunnel);
+
 /* egress.c */
-void ox_egress_packet(ox_tunnel *tunnel, ox_buf *buf, uint64_t now_ns);
 void ox_egress_staged(ox_tunnel *tunnel, ox_peer *peer, uint64_t now_ns);
 
 /* split.c */

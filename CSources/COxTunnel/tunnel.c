@@ -11,6 +11,9 @@ void ox_policy_defaults(ox_policy *policy) {
         .cookies_per_second = 16384,
         .source_handshakes_per_second = 16,
         .inner_mtu = OX_INNER_MTU,
+        .train_wait_ns = (uint64_t)3 * OX_NS_PER_MS,
+        .train = true,
+        .coalesce = true,
         .batch = true,
     };
 }
@@ -82,13 +85,18 @@ bool ox_session_expired(const ox_tunnel *tunnel, const ox_session *session, uint
 
 ox_tunnel *ox_tunnel_create(const ox_tunnel_parameters *parameters) {
     OX_ASSERT(parameters->session_id_bytes >= 1 && parameters->session_id_bytes <= 3);
+    OX_ASSERT(parameters->workers <= OX_WORKERS_MAX);
+    OX_ASSERT(parameters->worker < parameters->workers || parameters->worker == 0);
     ox_tunnel *tunnel = calloc(1, sizeof *tunnel);
     if (tunnel == NULL) return NULL;
     tunnel->is = *parameters;
+    if (tunnel->is.workers == 0) tunnel->is.workers = 1;
     tunnel->session_limit = 1u << 8 * parameters->session_id_bytes;
     tunnel->peers = calloc(OX_PEERS_MAX, sizeof *tunnel->peers);
     tunnel->sessions = calloc(tunnel->session_limit, sizeof *tunnel->sessions);
-    if (tunnel->peers == NULL || tunnel->sessions == NULL) {
+    tunnel->coalescer = ox_coalescer_create(parameters->pool);
+    if (tunnel->peers == NULL || tunnel->sessions == NULL || tunnel->coalescer == NULL) {
+        ox_coalescer_destroy(tunnel->coalescer);
         free(tunnel->peers);
         free(tunnel->sessions);
         free(tunnel);
@@ -96,7 +104,11 @@ ox_tunnel *ox_tunnel_create(const ox_tunnel_parameters *parameters) {
     }
     ox_policy_defaults(&tunnel->policy);
     ox_random(&tunnel->gate.seed, sizeof tunnel->gate.seed);
+    uint64_t seed;
+    ox_random(&seed, sizeof seed);
+    ox_flow_key_init(&tunnel->flow_key, seed);
     tunnel->next_due_ns = OX_NEVER;
+    tunnel->trains_due_ns = OX_NEVER;
     return tunnel;
 }
 
@@ -106,8 +118,14 @@ void ox_tunnel_destroy(ox_tunnel *tunnel) {
         if (tunnel->peers[i] != NULL) ox_pool_put_list(tunnel->is.pool, &tunnel->peers[i]->staged);
     for (uint32_t i = 0; i < OX_SPLIT_SLOTS; i++)
         if (tunnel->halves[i].session != NULL) ox_pool_put(tunnel->is.pool, tunnel->halves[i].buf);
+    for (uint32_t i = 0; i < OX_TRAIN_SLOTS; i++)
+        if (tunnel->trains[i].session != NULL && tunnel->trains[i].buf != NULL)
+            ox_pool_put(tunnel->is.pool, tunnel->trains[i].buf);
+    ox_coalescer_destroy(tunnel->coalescer);
+    ox_pool_put_list(tunnel->is.pool, &tunnel->arrived);
     ox_pool_put_list(tunnel->is.pool, &tunnel->network);
     ox_pool_put_list(tunnel->is.pool, &tunnel->device);
+    for (uint32_t i = 0; i < OX_WORKERS_MAX; i++) ox_pool_put_list(tunnel->is.pool, &tunnel->away[i]);
     free(tunnel->sessions);
     free(tunnel->peers);
     free(tunnel);
@@ -120,6 +138,40 @@ void ox_tunnel_set_policy(ox_tunnel *tunnel, const ox_policy *policy) {
 
 void ox_tunnel_count(ox_tunnel *tunnel, ox_verdict verdict, uint64_t packets) {
     ox_count(&tunnel->drops[verdict], packets);
+}
+
+/** Takes a batch of packets off the list, parsed into `parsed`. Returns how many. */
+uint32_t ox_tunnel_parse(ox_tunnel *tunnel, ox_list *packets, ox_buf *taken[OX_PARSE_BATCH_MAX]) {
+    const uint8_t *bytes[OX_PARSE_BATCH_MAX];
+    uint32_t lengths[OX_PARSE_BATCH_MAX], count = 0;
+    for (ox_buf *buf; count < OX_PARSE_BATCH_MAX && (buf = ox_list_take(packets)) != NULL; count++) {
+        taken[count] = buf;
+        bytes[count] = buf->data;
+        lengths[count] = buf->len;
+    }
+    if (count > 0) ox_parse_batch(&tunnel->flow_key, bytes, lengths, count, &tunnel->parsed);
+    return count;
+}
+
+/**
+ * A packet that stays for a while moves into a small buffer, and leaves the large ones to those who come. NULL, and it is
+ * counted, when there is none. Takes the buffer.
+ */
+ox_buf *ox_tunnel_shrink(ox_tunnel *tunnel, ox_buf *buf) {
+    if (buf->capacity == OX_BUF_BYTES) return buf;
+    ox_buf *small = buf->len <= OX_BUF_CONTENT_MAX ? ox_pool_get(tunnel->is.pool, OX_BUF_SMALL) : NULL;
+    if (small == NULL) {
+        ox_tunnel_drop(tunnel, buf, OX_DROP_POOL_EMPTY);
+        return NULL;
+    }
+    memcpy(small->data, buf->data, buf->len);
+    small->len = buf->len;
+    small->checksum = buf->checksum;
+    small->transport = buf->transport;
+    small->protocol = buf->protocol;
+    small->ecn = buf->ecn;
+    ox_pool_put(tunnel->is.pool, buf);
+    return small;
 }
 
 void ox_tunnel_drop(ox_tunnel *tunnel, ox_buf *buf, ox_verdict why) {
@@ -160,6 +212,14 @@ void ox_tunnel_take_network(ox_tunnel *tunnel, ox_list *datagrams) { ox_list_con
 
 void ox_tunnel_take_device(ox_tunnel *tunnel, ox_list *packets) { ox_list_concat(packets, &tunnel->device); }
 
+bool ox_tunnel_has_away(const ox_tunnel *tunnel) { return tunnel->away_count != 0; }
+
+void ox_tunnel_take_away(ox_tunnel *tunnel, uint32_t worker, ox_list *packets) {
+    OX_ASSERT(worker < OX_WORKERS_MAX);
+    tunnel->away_count -= tunnel->away[worker].count;
+    ox_list_concat(packets, &tunnel->away[worker]);
+}
+
 /* ---- orders ------------------------------------------------------------------------------------------------- */
 
 void ox_tunnel_add_peer(ox_tunnel *tunnel, ox_peer *peer) {
@@ -194,6 +254,7 @@ ox_session *ox_tunnel_remove_session(ox_tunnel *tunnel, uint32_t local) {
     ox_session *session = ox_tunnel_session(tunnel, local);
     if (session == NULL) return NULL;
     ox_split_forget(tunnel, session);
+    ox_train_forget(tunnel, session);
     ox_session_deactivate(tunnel, session);
     if (session->peer->sending[session->is.path] == session) session->peer->sending[session->is.path] = NULL;
     session->peer->sessions--;
@@ -243,7 +304,7 @@ void ox_tunnel_send_close(ox_tunnel *tunnel, uint32_t local, uint8_t reason, uin
 void ox_tunnel_send_keepalive(ox_tunnel *tunnel, uint32_t local, uint64_t now_ns) {
     ox_session *session = ox_tunnel_session(tunnel, local);
     if (session == NULL) return;
-    ox_buf *buf = ox_pool_get(tunnel->is.pool);
+    ox_buf *buf = ox_pool_get(tunnel->is.pool, OX_BUF_SMALL);
     if (buf == NULL) {
         ox_tunnel_count(tunnel, OX_DROP_POOL_EMPTY, 1);
         return;
@@ -256,7 +317,7 @@ void ox_tunnel_send_probe(ox_tunnel *tunnel, uint32_t local, uint32_t size, uint
     if (session == NULL) return;
     uint32_t used = ox_session_overhead(session, session->next_number);
     if (size < used || size - used > OX_BUF_CONTENT_MAX - OX_HEADER_MAX) return;
-    ox_buf *buf = ox_pool_get(tunnel->is.pool);
+    ox_buf *buf = ox_pool_get(tunnel->is.pool, OX_BUF_SMALL);
     if (buf == NULL) {
         ox_tunnel_count(tunnel, OX_DROP_POOL_EMPTY, 1);
         return;
@@ -273,7 +334,7 @@ void ox_tunnel_send_probe(ox_tunnel *tunnel, uint32_t local, uint32_t size, uint
 
 void ox_tunnel_send_handshake(ox_tunnel *tunnel, const uint8_t *bytes, size_t len, const ox_address *to) {
     OX_ASSERT(len <= OX_HANDSHAKE_MAX);
-    ox_buf *buf = ox_pool_get(tunnel->is.pool);
+    ox_buf *buf = ox_pool_get(tunnel->is.pool, OX_BUF_SMALL);
     if (buf == NULL) {
         ox_tunnel_count(tunnel, OX_DROP_POOL_EMPTY, 1);
         return;

@@ -1,8 +1,16 @@
-#include "oxcore/worker.h"
+#include "state.h"
 
 #include <stdlib.h>
 
-enum { DEFAULT_BUFFERS = 4096, ORDERS_PER_TURN = 256 };
+enum {
+    SMALL_BUFFERS = 2048,
+    LARGE_BUFFERS = 128,
+    ORDERS_PER_TURN = 256,
+    LOW_SHARE = 8, /**< a pool is low when fewer than one in so many of its buffers are free */
+};
+
+/** How often it is seen whether the pool is larger than the load needs. */
+static const uint64_t REST_INTERVAL_NS = 5000000000;
 
 /** What a flood of handshakes can make a worker do: OX_HANDSHAKES_PER_RECEIVE checks in so long, and no more wake-ups. */
 static const uint64_t HANDSHAKE_PAUSE_NS = 2000000;
@@ -11,58 +19,70 @@ _Static_assert((int)OX_PORT_HANDSHAKE_MIN == (int)OX_COOKIE_REPLY_BYTES, "the po
 _Static_assert((int)OX_PORT_HANDSHAKE_MAX == (int)OX_INITIATION_OVERHEAD + (int)OX_HANDSHAKE_PAYLOAD_MAX,
                "and the longest");
 
-struct ox_worker {
-    ox_pool *pool;
-    ox_tunnel *tunnel;
-    ox_cookie_jar *cookies;
-    ox_port *device;
-    ox_port *network;
-    ox_ring *orders;
-    ox_ring *events;
-    ox_wake *ordered; /**< raised by the control thread */
-    ox_wake *happened; /**< raised by the worker */
-    ox_event owed;     /**< an event that must not be lost, when `owes`: the ring had no room for it */
-    bool owes;
-    bool reading;      /**< the device is read */
-    uint64_t held_until_ns; /**< handshake sockets that were full are left alone until then */
-    uint32_t buffers;
-};
-
 static ox_ring *make_ring(uint32_t capacity, uint32_t record) {
     void *memory = aligned_alloc(64, (ox_ring_bytes(capacity, record) + 63) / 64 * 64);
     return memory != NULL ? ox_ring_init(memory, capacity, record) : NULL;
 }
 
-static void free_parts(ox_worker *worker) {
+/** What holds buffers, of other workers too. */
+static void free_holders(ox_worker *worker) {
     ox_tunnel_destroy(worker->tunnel);
+    worker->tunnel = NULL;
+    ox_handoff_empty(worker);
+}
+
+static void free_parts(ox_worker *worker) {
+    free_holders(worker);
     ox_cookie_jar_destroy(worker->cookies);
     ox_pool_destroy(worker->pool);
+    ox_aead_engine_destroy(worker->engine);
     ox_wake_destroy(worker->ordered);
     ox_wake_destroy(worker->happened);
     free(worker->orders);
     free(worker->events);
+    free(worker->inbox);
     free(worker);
+}
+
+/** The first buffers of a class. */
+static bool fill(ox_worker *worker, const ox_worker_parameters *parameters, ox_buf_class class_, uint32_t buffers) {
+    ox_slab *slab = ox_slab_create(&(ox_slab_parameters){
+        .class_ = class_, .buffers = buffers, .node = parameters->node, .huge = parameters->huge_pages});
+    if (slab == NULL || worker->pool == NULL) {
+        ox_slab_destroy(slab);
+        return false;
+    }
+    worker->pages[class_] = ox_slab_pages(slab);
+    return ox_pool_add(worker->pool, slab);
 }
 
 ox_worker *ox_worker_create(const ox_worker_parameters *parameters) {
     ox_worker *worker = calloc(1, sizeof *worker);
     if (worker == NULL) return NULL;
-    worker->buffers = parameters->pool_buffers != 0 ? parameters->pool_buffers : DEFAULT_BUFFERS;
-    worker->pool = ox_pool_create(worker->buffers);
+    uint32_t small = parameters->small_buffers != 0 ? parameters->small_buffers : (uint32_t)SMALL_BUFFERS;
+    uint32_t large = parameters->large_buffers != 0 ? parameters->large_buffers : (uint32_t)LARGE_BUFFERS;
+    worker->pool = ox_pool_create();
+    bool filled = fill(worker, parameters, OX_BUF_SMALL, small) && fill(worker, parameters, OX_BUF_LARGE, large);
+    worker->engine = ox_aead_engine_create();
     worker->cookies = ox_cookie_jar_create(parameters->identity);
     worker->orders = make_ring(OX_ORDERS_CAPACITY, sizeof(ox_order));
     worker->events = make_ring(OX_EVENTS_CAPACITY, sizeof(ox_event));
     worker->ordered = ox_wake_create();
     worker->happened = ox_wake_create();
-    bool whole = worker->pool != NULL && worker->cookies != NULL && worker->orders != NULL && worker->events != NULL &&
+    bool alone = parameters->workers <= 1;
+    if (!alone) worker->inbox = ox_handoff_inbox();
+    bool whole = filled && (alone || worker->inbox != NULL) && worker->engine != NULL && worker->cookies != NULL && worker->orders != NULL && worker->events != NULL &&
                  worker->ordered != NULL && worker->happened != NULL;
     if (whole)
         worker->tunnel = ox_tunnel_create(&(ox_tunnel_parameters){
             .session_id_bytes = parameters->session_id_bytes,
             .identity = parameters->identity,
             .pool = worker->pool,
+            .engine = worker->engine,
             .events = worker->events,
             .cookies = worker->cookies,
+            .worker = parameters->worker,
+            .workers = parameters->workers,
         });
     if (worker->tunnel == NULL) {
         free_parts(worker);
@@ -71,14 +91,31 @@ ox_worker *ox_worker_create(const ox_worker_parameters *parameters) {
     worker->device = parameters->device;
     worker->network = parameters->network;
     worker->reading = true;
+    worker->spin = (ox_spin){.most_ns = parameters->busy_poll_ns, .now_ns = parameters->busy_poll_ns};
     return worker;
+}
+
+/** Slabs on their way between the threads belong to nobody else. */
+static void drop_slabs(ox_worker *worker) {
+    ox_order order;
+    ox_event event = worker->owed;
+    if (worker->owes && event.kind == OX_EVENT_SLAB_RETIRED) ox_slab_destroy(event.object);
+    while (ox_ring_pop(worker->orders, &order))
+        if (order.kind == OX_ORDER_ADD_SLAB) ox_slab_destroy(order.object);
+    while (ox_ring_pop(worker->events, &event))
+        if (event.kind == OX_EVENT_SLAB_RETIRED) ox_slab_destroy(event.object);
 }
 
 void ox_worker_destroy(ox_worker *worker) {
     if (worker == NULL) return;
+    drop_slabs(worker);
     ox_port_close(worker->device);
     ox_port_close(worker->network);
-    free_parts(worker);
+    worker->device = worker->network = NULL;
+    ox_worker *together[OX_WORKERS_MAX] = {worker};
+    free_holders(worker);
+    uint32_t count = worker->group != NULL ? ox_handoff_leave(worker, together) : 1;
+    for (uint32_t i = 0; i < count; i++) free_parts(together[i]);
 }
 
 /* ---- orders ------------------------------------------------------------------------------------------------- */
@@ -113,6 +150,11 @@ static void take_policy(ox_worker *worker, const ox_policy *policy) {
     owe(worker, (ox_event){.kind = OX_EVENT_POLICY_TAKEN, .token = policy->epoch});
 }
 
+static void add_slab(ox_worker *worker, ox_slab *slab) {
+    worker->asked[ox_slab_class(slab)] = false;
+    if (!ox_pool_add(worker->pool, slab)) owe(worker, (ox_event){.kind = OX_EVENT_SLAB_RETIRED, .object = slab});
+}
+
 static void carry_out(ox_worker *worker, const ox_order *order, uint64_t now_ns) {
     ox_tunnel *tunnel = worker->tunnel;
     switch (order->kind) {
@@ -138,6 +180,7 @@ static void carry_out(ox_worker *worker, const ox_order *order, uint64_t now_ns)
     case OX_ORDER_CLOSE: ox_tunnel_send_close(tunnel, order->session, (uint8_t)order->size, now_ns); break;
     case OX_ORDER_HANDSHAKE: ox_tunnel_send_handshake(tunnel, order->datagram, order->size, &order->address); break;
     case OX_ORDER_DROP_STAGED: ox_tunnel_drop_staged(tunnel, order->peer, (ox_verdict)order->size); break;
+    case OX_ORDER_ADD_SLAB: add_slab(worker, order->object); break;
     case OX_ORDER_STOP_READING: worker->reading = false; break;
     }
 }
@@ -154,6 +197,29 @@ static void flush(ox_worker *worker) {
         ox_tunnel_count(worker->tunnel, OX_DROP_DEVICE_WRITE, ox_port_send(worker->device, worker->pool, &packets));
 }
 
+/** Asks for more buffers before there are none, and gives back what a quieter load leaves over. */
+static void balance(ox_worker *worker, uint64_t now_ns) {
+    ox_pool_report pool;
+    ox_pool_status(worker->pool, &pool);
+    for (int class_ = 0; class_ < OX_BUF_CLASSES; class_++) {
+        const ox_pool_class_report *is = &pool.classes[class_];
+        // At the end of a turn most are back: whether they sufficed within it is what the requests tell.
+        bool low = is->free < is->buffers / LOW_SHARE || is->exhausted != worker->exhausted[class_];
+        worker->exhausted[class_] = is->exhausted;
+        if (!low || worker->asked[class_]) continue;
+        worker->asked[class_] =
+            ox_tunnel_report(worker->tunnel, &(ox_event){.kind = OX_EVENT_POOL_LOW, .size = (uint32_t)class_});
+    }
+    worker->grown = pool.classes[OX_BUF_SMALL].slabs + pool.classes[OX_BUF_LARGE].slabs > OX_BUF_CLASSES;
+    if (now_ns < worker->rest_ns || worker->owes) return;
+    worker->rest_ns = now_ns + REST_INTERVAL_NS;
+    // A request that was refused, for others had all that there may be, is made again.
+    memset(worker->asked, 0, sizeof worker->asked);
+    ox_slab *slab = ox_pool_rest(worker->pool);
+    if (slab == NULL) return;
+    owe(worker, (ox_event){.kind = OX_EVENT_SLAB_RETIRED, .object = slab});
+}
+
 bool ox_worker_turn(ox_worker *worker, uint64_t now_ns, uint64_t *next_ns) {
     ox_wake_clear(worker->ordered);
     bool more = false;
@@ -166,14 +232,16 @@ bool ox_worker_turn(ox_worker *worker, uint64_t now_ns, uint64_t *next_ns) {
 
     ox_list datagrams = {0}, packets = {0};
     if (now_ns >= worker->held_until_ns) worker->network->held = 0;
-    more |= ox_port_receive(worker->network, worker->pool, &datagrams, OX_PORT_BATCH) >= OX_PORT_BATCH;
+    bool waiting = ox_port_receive(worker->network, worker->pool, &datagrams, OX_PORT_BATCH);
+    more |= waiting;
     if (worker->network->flooded != 0) {
         worker->network->held |= worker->network->flooded;
         worker->held_until_ns = now_ns + HANDSHAKE_PAUSE_NS;
     }
-    ox_tunnel_ingress(worker->tunnel, &datagrams, now_ns);
+    ox_tunnel_ingress(worker->tunnel, &datagrams, waiting, now_ns);
+    if (worker->group != NULL) more |= ox_handoff_receive(worker, now_ns);
     if (worker->reading) {
-        more |= ox_port_receive(worker->device, worker->pool, &packets, OX_PORT_BATCH) >= OX_PORT_BATCH;
+        more |= ox_port_receive(worker->device, worker->pool, &packets, OX_PORT_BATCH);
         ox_tunnel_egress(worker->tunnel, &packets, now_ns);
         if (worker->device->lost && !worker->owes) {
             worker->reading = false;
@@ -183,13 +251,19 @@ bool ox_worker_turn(ox_worker *worker, uint64_t now_ns, uint64_t *next_ns) {
     *next_ns = ox_tunnel_advance(worker->tunnel, now_ns);
     if (worker->network->held != 0 && *next_ns > worker->held_until_ns) *next_ns = worker->held_until_ns;
     flush(worker);
+    if (worker->group != NULL) ox_handoff_send(worker);
+    ox_pool_collect(worker->pool);
+    balance(worker, now_ns);
+    // A pool that has grown is looked at again even if nothing happens any more.
+    if (worker->grown && *next_ns > worker->rest_ns) *next_ns = worker->rest_ns;
     if (ox_tunnel_take_edge(worker->tunnel)) ox_wake_signal(worker->happened);
     return more;
 }
 
 void ox_worker_wait(ox_worker *worker, uint64_t timeout_ns) {
     ox_port *ports[] = {worker->network, worker->reading ? worker->device : NULL};
-    ox_wait(ports, 2, worker->ordered, timeout_ns);
+    if (worker->spin.most_ns != 0) ox_wait_spinning(ports, 2, worker->ordered, timeout_ns, &worker->spin);
+    else ox_wait(ports, 2, worker->ordered, timeout_ns);
 }
 
 /* ---- the control thread's side ------------------------------------------------------------------------------ */
@@ -209,7 +283,10 @@ void ox_worker_status(const ox_worker *worker, ox_worker_report *report) {
     ox_tunnel_drops(worker->tunnel, report->drops);
     ox_port_status(worker->device, &report->device);
     ox_port_status(worker->network, &report->network);
-    report->pool_buffers = worker->buffers;
+    ox_pool_status(worker->pool, &report->pool);
+    memcpy(report->pages, worker->pages, sizeof report->pages);
+    ox_snapshot(&report->handed_over, &worker->handed_over, sizeof worker->handed_over);
+    ox_snapshot(&report->taken_over, &worker->taken_over, sizeof worker->taken_over);
 }
 
 ox_port *ox_worker_device(ox_worker *worker) { return worker->device; }

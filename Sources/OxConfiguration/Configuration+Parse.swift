@@ -114,11 +114,56 @@ extension DocumentReader {
                 path, "unencrypted-networks holds every address there is",
                 "name only the networks where nobody else can listen")
         }
+        let threads = threads(table)
+        let hugePages: Configuration.FeatureChoice? = choice(table, "huge-pages")
+        let bufferMemory = byteCount(table, "buffer-memory", Limits.bufferMemory)
         guard let privateKey else { return nil }
         return Configuration.Interface(
             name: name, privateKey: privateKey, addresses: addresses, listenPort: UInt16(port), mtu: mtu,
             firewallMark: mark?.number, table: routing.map { $0.routingTable } ?? .automatic,
-            unencryptedNetworks: unencrypted.map(\.prefix))
+            unencryptedNetworks: unencrypted.map(\.prefix), workers: threads.workers, cpus: threads.cpus,
+            busyPoll: threads.busyPoll, hugePages: hugePages ?? .auto,
+            bufferMemory: bufferMemory ?? Limits.bufferMemoryDefault)
+    }
+
+    private typealias Threads = (workers: Configuration.WorkerCount, cpus: [Int], busyPoll: Duration?)
+
+    private mutating func threads(_ table: Table) -> Threads {
+        let wanted = integerOrWord(table, "workers", 1...Limits.workers, words: ["auto"])?.number.map(Int.init)
+        let busyPoll = integerOrWord(table, "busy-poll", 1...Limits.busyPollMicroseconds, words: ["off"])?.number
+        let cpus = self.cpus(table)
+        if let wanted, !cpus.isEmpty, wanted != cpus.count {
+            report(
+                table.path + ["cpus"], "cpus names \(cpus.count) CPUs for \(wanted) workers",
+                "name one for each worker, or leave workers out")
+        }
+        return (wanted.map { .number($0) } ?? .automatic, cpus, busyPoll.map { .microseconds(Int64($0)) })
+    }
+
+    private mutating func cpus(_ table: Table) -> [Int] {
+        let path = table.path + ["cpus"]
+        switch table.take("cpus") {
+        case nil: return []
+        case .array(let nodes) where nodes.count <= Limits.workers:
+            var cpus: [Int] = []
+            for (index, node) in nodes.enumerated() {
+                guard case .integer(let cpu) = node, (0...Limits.cpu).contains(cpu) else {
+                    report(
+                        path + ["#\(index)"], "cpus has something in it that is no CPU",
+                        "write numbers from 0 to \(Limits.cpu), without quotes")
+                    continue
+                }
+                if cpus.contains(cpu) {
+                    report(path + ["#\(index)"], "cpus names \(cpu) twice", "remove one of the two")
+                } else {
+                    cpus.append(cpu)
+                }
+            }
+            return cpus
+        case .array(let nodes): report(path, "cpus names \(nodes.count) CPUs", "name at most \(Limits.workers)")
+        case .some(let node): report(path, "cpus is \(node.typeName)", "write an array such as [0, 1]")
+        }
+        return []
     }
 
     private mutating func interfaceName(_ table: Table) -> String {
@@ -186,8 +231,9 @@ extension DocumentReader {
     private mutating func features(_ table: Table?) -> Configuration.Features {
         func feature(_ name: String) -> Configuration.FeatureChoice { table.flatMap { choice($0, name) } ?? .auto }
         return Configuration.Features(
-            batch: feature("batch"), split: feature("split"), aesGCM: feature("aes-gcm"),
-            pathMTUDiscovery: feature("path-mtu-discovery"))
+            batch: feature("batch"), split: feature("split"), train: feature("train"), coalesce: feature("coalesce"),
+            offload: feature("offload"), aesGCM: feature("aes-gcm"), ipsecMB: feature("ipsec-mb"),
+            simd: feature("simd"), pathMTUDiscovery: feature("path-mtu-discovery"))
     }
 }
 

@@ -34,6 +34,11 @@ extension Configuration.Interface {
             ("fwmark", firewallMark.map { "0x" + String($0, radix: 16) } ?? "\"auto\""),
             ("table", table.tomlText),
             ("unencrypted-networks", TOMLText.array(unencryptedNetworks)),
+            ("workers", workers.tomlText),
+            ("cpus", "[" + cpus.map(String.init).joined(separator: ", ") + "]"),
+            ("busy-poll", busyPoll.map { "\(Int64($0 / .microseconds(1)))" } ?? "\"off\""),
+            ("huge-pages", TOMLText.string(hugePages.rawValue)),
+            ("buffer-memory", TOMLText.string(ByteText.render(bufferMemory))),
         ]
     }
 }
@@ -61,7 +66,12 @@ extension Configuration.Features {
         [
             ("batch", TOMLText.string(batch.rawValue)),
             ("split", TOMLText.string(split.rawValue)),
+            ("train", TOMLText.string(train.rawValue)),
+            ("coalesce", TOMLText.string(coalesce.rawValue)),
+            ("offload", TOMLText.string(offload.rawValue)),
             ("aes-gcm", TOMLText.string(aesGCM.rawValue)),
+            ("ipsec-mb", TOMLText.string(ipsecMB.rawValue)),
+            ("simd", TOMLText.string(simd.rawValue)),
             ("path-mtu-discovery", TOMLText.string(pathMTUDiscovery.rawValue)),
         ]
     }
@@ -72,6 +82,15 @@ extension Configuration.RoutingTable {
         switch self {
         case .automatic: "\"auto\""
         case .off: "\"off\""
+        case .number(let number): "\(number)"
+        }
+    }
+}
+
+extension Configuration.WorkerCount {
+    fileprivate var tomlText: String {
+        switch self {
+        case .automatic: "\"auto\""
         case .number(let number): "\(number)"
         }
     }

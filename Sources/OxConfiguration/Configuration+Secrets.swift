@@ -7,7 +7,9 @@ extension Configuration {
             interface: Interface(
                 name: interface.name, privateKey: blank, addresses: interface.addresses,
                 listenPort: interface.listenPort, mtu: interface.mtu, firewallMark: interface.firewallMark,
-                table: interface.table, unencryptedNetworks: interface.unencryptedNetworks),
+                table: interface.table, unencryptedNetworks: interface.unencryptedNetworks, workers: interface.workers,
+                cpus: interface.cpus, busyPoll: interface.busyPoll, hugePages: interface.hugePages,
+                bufferMemory: interface.bufferMemory),
             relay: relay,
             peers: peers.map {
                 Peer(

@@ -33,6 +33,22 @@ extension Configuration {
         public let table: RoutingTable
         /// Outer networks to and from which datagrams may go unencrypted, if the other side says the same.
         public let unencryptedNetworks: [IPPrefix]
+        /// Threads that move packets.
+        public let workers: WorkerCount
+        /// One CPU for each worker to stay on; empty: no choice was made.
+        public let cpus: [Int]
+        /// How long a worker looks for packets before it sleeps. Nil for off. Whole microseconds.
+        public let busyPoll: Duration?
+        /// Whether packet buffers are asked for in huge pages.
+        public let hugePages: FeatureChoice
+        /// Bytes by which the packet buffers of all workers may grow under load.
+        public let bufferMemory: Int
+    }
+
+    public enum WorkerCount: Equatable, Sendable {
+        /// One for a client; for a relay half of the CPUs, but no more than peers.
+        case automatic
+        case number(Int)
     }
 
     /// Where the routes for allowed-ips go.
@@ -81,8 +97,18 @@ extension Configuration {
         public let batch: FeatureChoice
         /// An inner packet over two datagrams.
         public let split: FeatureChoice
+        /// Super-packets of TCP and UDP as trains of datagrams, their headers once.
+        public let train: FeatureChoice
+        /// Packets of one flow that arrive together go to the device as one super-packet.
+        public let coalesce: FeatureChoice
+        /// The kernel's segmentation and receive offloads, on the device and on the UDP port.
+        public let offload: FeatureChoice
         /// AES-256-GCM. `auto`: where it is faster than ChaCha20-Poly1305.
         public let aesGCM: FeatureChoice
+        /// AEADs by ipsec-mb, where it is installed.
+        public let ipsecMB: FeatureChoice
+        /// AVX2 and AVX-512 variants of the parser and the checksum.
+        public let simd: FeatureChoice
         public let pathMTUDiscovery: FeatureChoice
     }
 

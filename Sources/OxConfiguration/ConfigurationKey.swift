@@ -54,6 +54,14 @@ public struct ConfigurationKey: Hashable, Sendable {
         .init(
             .interface, "unencrypted-networks", "string or array of strings", default: "[]",
             "networks with prefix length 1 or more", .live),
+        .init(.interface, "workers", "integer or \"auto\"", default: "\"auto\"", "auto, 1 to \(Limits.workers)", .restart),
+        .init(.interface, "cpus", "array of integers", default: "[]", "one CPU for each worker", .restart),
+        .init(
+            .interface, "busy-poll", "integer, microseconds, or \"off\"", default: "\"off\"",
+            "off, 1 to \(Limits.busyPollMicroseconds)", .restart),
+        .init(.interface, "huge-pages", "string", default: "\"auto\"", "on, off, auto", .restart),
+        .init(
+            .interface, "buffer-memory", "string or integer, bytes", default: "\"64MB\"", "0 to 2GB", .restart),
         .init(.relay, "forward", "boolean", default: "true", "true, false", .restart),
         .init(.relay, "nat", "boolean or array of strings", default: "false", "true, false, interface names", .restart),
         .init(.peer, "name", "string", default: "none", "1 to 64 printable characters", .live),
@@ -66,7 +74,12 @@ public struct ConfigurationKey: Hashable, Sendable {
             .peer, "persistent-keepalive", "string or integer, seconds", default: "\"off\"", "off, 1s to 65535s", .live),
         .init(.features, "batch", "string", default: "\"auto\"", "on, off, auto", .restart),
         .init(.features, "split", "string", default: "\"auto\"", "on, off, auto", .restart),
+        .init(.features, "train", "string", default: "\"auto\"", "on, off, auto", .restart),
+        .init(.features, "coalesce", "string", default: "\"auto\"", "on, off, auto", .restart),
+        .init(.features, "offload", "string", default: "\"auto\"", "on, off, auto", .restart),
         .init(.features, "aes-gcm", "string", default: "\"auto\"", "on, off, auto", .restart),
+        .init(.features, "ipsec-mb", "string", default: "\"auto\"", "on, off, auto", .restart),
+        .init(.features, "simd", "string", default: "\"auto\"", "on, off, auto", .restart),
         .init(.features, "path-mtu-discovery", "string", default: "\"auto\"", "on, off, auto", .restart),
         .init(
             .log, "level", "string", default: "\"info\"", "trace, debug, info, notice, warning, error, critical", .live),
@@ -90,6 +103,13 @@ public enum Limits {
     public static let peerNameCharacters = 64
     /// Characters of a network interface's name.
     public static let interfaceNameBytes = 15
+    /// Threads that move packets.
+    public static let workers = 16
+    /// The largest number of a CPU.
+    static let cpu = 1023
+    static let busyPollMicroseconds = 10_000
+    static let bufferMemory = 0...(2 << 30)
+    static let bufferMemoryDefault = 64 << 20
     /// Tables and arrays inside each other.
     static let depth = 16
 }

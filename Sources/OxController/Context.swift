@@ -16,7 +16,7 @@ struct Context: Sendable {
         self.local = local
         var random = random
         sessionIDBytes = min(max(local.sessionIDBytes, 1), 4)
-        ids = SessionIDAllocator(bytes: sessionIDBytes, start: random.next())
+        ids = SessionIDAllocator(bytes: sessionIDBytes, start: random.next(), workers: max(1, local.workers))
         self.random = random
     }
 

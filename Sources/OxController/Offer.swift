@@ -9,6 +9,8 @@ public struct FeatureSet: OptionSet, Hashable, Sendable {
     public static let batch = FeatureSet(rawValue: 1 << 0)
     /// An inner packet over two datagrams.
     public static let split = FeatureSet(rawValue: 1 << 1)
+    /// Super-packets as trains of cars; checksums that were verified before the seal.
+    public static let train = FeatureSet(rawValue: 1 << 2)
 }
 
 /// What a handshake message carries, authenticated (Wire.md section 4.5). A response states choices: exactly one AEAD.

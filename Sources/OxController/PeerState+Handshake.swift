@@ -47,7 +47,7 @@ extension PeerState {
         let known = prefersEndpoints ? nil : address
         let targets = (known.map { [$0] } ?? []) + endpoints.filter { $0 != known }
         guard let target = targets.first else { return onNoTarget(now: now, &context) }
-        guard let local = context.ids.issue() else {
+        guard let local = context.ids.issue(for: id) else {
             if current == nil { forgetWaiting(&context) }
             if wantsSession { beginAt = now + context.jittered(context.timers.retryMost) }
             return
@@ -190,7 +190,7 @@ extension PeerState {
         guard let remote = offer.sessions[.first] else { throw .noPathZero }
         let aead = try Negotiation.aead(
             initiator: offer.aeads, responder: context.local.aeads, isTrusted: context.trustsUnencrypted(from))
-        guard let local = context.ids.issue() else { throw .noFreeSession }
+        guard let local = context.ids.issue(for: id) else { throw .noFreeSession }
         lastInitiationAccepted = now
         makeRoom(&context)
         let features = offer.features.intersection(context.local.features)

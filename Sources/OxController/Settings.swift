@@ -35,18 +35,21 @@ public struct LocalSettings: Equatable, Sendable {
     public var unencryptedNetworks: [IPPrefix]
     /// Bytes of the session ids issued here, 1 to 4: ids are below 256 to their power.
     public var sessionIDBytes: Int
+    /// Workers that share the peers, and with them the session ids. Fixed for the run.
+    public var workers: Int
     public var timers: Timers
 
     public init(
-        aeads: [AEAD] = [.chaCha20Poly1305], features: FeatureSet = [.batch, .split],
+        aeads: [AEAD] = [.chaCha20Poly1305], features: FeatureSet = [.batch, .split, .train],
         innerAddresses: [IPAddress] = [], unencryptedNetworks: [IPPrefix] = [], sessionIDBytes: Int = 2,
-        timers: Timers = Timers()
+        workers: Int = 1, timers: Timers = Timers()
     ) {
         self.aeads = aeads
         self.features = features
         self.innerAddresses = innerAddresses
         self.unencryptedNetworks = unencryptedNetworks
         self.sessionIDBytes = sessionIDBytes
+        self.workers = workers
         self.timers = timers
     }
 }

@@ -72,6 +72,13 @@ public enum Core {
         try CoreError.check(ox_init(), "start the cryptographic library")
     }
 
+    /// Leaves faster ways out, for comparisons: ipsec-mb for AEADs, SIMD variants of the parser and the checksum. For the whole
+    /// process, and before the first tunnel.
+    public static func leaveOut(ipsecMB: Bool, simd: Bool) {
+        if ipsecMB { ox_aead_force_libsodium(true) }
+        if simd { ox_cpu_limit(0) }
+    }
+
     /// Whether this machine has instructions for the AEAD.
     public static func supports(aead number: UInt8) -> Bool {
         guard let aead = ox_aead(rawValue: UInt32(number)) else { return false }

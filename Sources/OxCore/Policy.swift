@@ -8,21 +8,26 @@ public struct Policy: Equatable, Sendable {
     public var routes: [(prefix: IPPrefix, peer: PeerID)]
     public var innerMTU: Int
     public var batch: Bool
+    public var train: Bool
+    public var coalesce: Bool
     /// The age at which a session neither sends nor receives.
     public var rejectAfter: Duration
 
     public init(
-        routes: [(prefix: IPPrefix, peer: PeerID)], innerMTU: Int, batch: Bool, rejectAfter: Duration
+        routes: [(prefix: IPPrefix, peer: PeerID)], innerMTU: Int, batch: Bool, train: Bool = true, coalesce: Bool = true,
+        rejectAfter: Duration
     ) {
         self.routes = routes
         self.innerMTU = innerMTU
         self.batch = batch
+        self.train = train
+        self.coalesce = coalesce
         self.rejectAfter = rejectAfter
     }
 
     public static func == (a: Policy, b: Policy) -> Bool {
-        a.innerMTU == b.innerMTU && a.batch == b.batch && a.rejectAfter == b.rejectAfter
-            && a.routes.elementsEqual(b.routes, by: ==)
+        a.innerMTU == b.innerMTU && a.batch == b.batch && a.train == b.train && a.coalesce == b.coalesce
+            && a.rejectAfter == b.rejectAfter && a.routes.elementsEqual(b.routes, by: ==)
     }
 }
 
@@ -51,6 +56,8 @@ public struct Policy: Equatable, Sendable {
         unsafe pointer.pointee.routes = made
         unsafe pointer.pointee.inner_mtu = UInt32(min(policy.innerMTU, Int(OX_INNER_MTU)))
         unsafe pointer.pointee.batch = policy.batch
+        unsafe pointer.pointee.train = policy.train
+        unsafe pointer.pointee.coalesce = policy.coalesce
         unsafe pointer.pointee.reject_after_ns = UInt64(max(0, policy.rejectAfter.wholeNanoseconds))
     }
 

@@ -1,4 +1,5 @@
 internal import COxCrypto
+internal import COxPacket
 internal import COxTunnel
 internal import COxWorker
 public import OxModel
@@ -8,6 +9,7 @@ public import OxModel
 @safe public final class Worker: @unchecked Sendable {
     private let pointer: OpaquePointer
     private let identity: Identity
+    private let memory: BufferMemory
     /// What is in the worker's hands, for it to be read and, in the end, freed.
     private var peers: [PeerID: OpaquePointer] = unsafe [:]
     private var sessions: [SessionID: OpaquePointer] = unsafe [:]
@@ -16,13 +18,30 @@ public import OxModel
     /// Orders that found the queue full. Their order is kept.
     private var backlog: [ox_order] = unsafe []
 
+    /// Which of how many workers of one end it is, and how long it looks for packets before it sleeps.
+    public struct Place: Sendable {
+        public var index: Int
+        public var count: Int
+        public var busyPoll: Duration?
+
+        public init(index: Int = 0, of count: Int = 1, busyPoll: Duration? = nil) {
+            self.index = index
+            self.count = count
+            self.busyPoll = busyPoll
+        }
+    }
+
     public init(
-        identity: Identity, sessionIDBytes: Int, device: Port, network: Port
+        identity: Identity, sessionIDBytes: Int, device: Port, network: Port, memory: BufferMemory = BufferMemory(),
+        place: Place = Place()
     ) throws(CoreError) {
         self.identity = identity
+        self.memory = memory
         var parameters = unsafe ox_worker_parameters(
-            session_id_bytes: UInt32(sessionIDBytes), pool_buffers: 0, identity: identity.pointer,
-            device: device.release(), network: network.release())
+            session_id_bytes: UInt32(sessionIDBytes), small_buffers: 0, large_buffers: 0,
+            node: memory.node ?? -1, huge_pages: memory.hugePages, worker: UInt32(place.index),
+            workers: UInt32(place.count), busy_poll_ns: UInt64(max(0, (place.busyPoll ?? .zero).wholeNanoseconds)),
+            identity: identity.pointer, device: device.release(), network: network.release())
         guard let made = unsafe ox_worker_create(&parameters) else {
             unsafe ox_port_close(parameters.device)
             unsafe ox_port_close(parameters.network)
@@ -31,6 +50,16 @@ public import OxModel
         unsafe pointer = made
     }
 
+    /// Has the workers of one end hand packets over to each other: all of them, by their indices, before the first turn.
+    public static func connect(_ workers: [Worker]) throws(CoreError) {
+        let pointers = unsafe workers.map { unsafe Optional($0.pointer) }
+        let connected = unsafe pointers.withUnsafeBufferPointer {
+            unsafe ox_worker_connect($0.baseAddress, UInt32($0.count))
+        }
+        guard connected else { throw CoreError(attempt: "connect the workers", reason: .noMemory) }
+    }
+
+    /// Of connected workers all must have stopped turning.
     deinit {
         unsafe ox_worker_destroy(pointer)
         for unsafe session in unsafe sessions.values { unsafe ox_session_destroy(session) }
@@ -105,11 +134,18 @@ public import OxModel
         unsafe enqueue(fields, object: UnsafeMutableRawPointer(made))
     }
 
-    public func publish(_ policy: Policy) throws(CoreError) {
-        epoch += 1
+    public func publish(_ policy: Policy) throws(CoreError) { try Worker.publish(policy, to: [self]) }
+
+    /// To all workers of one end; its routes are in memory once.
+    public static func publish(_ policy: Policy, to workers: [Worker]) throws(CoreError) {
+        let epoch = (workers.map(\.epoch).max() ?? 0) + 1
         let published = try PublishedPolicy(policy, epoch: epoch)
-        policies.append(published)
-        unsafe enqueue(OrderFields(.OX_ORDER_SET_POLICY), object: UnsafeMutableRawPointer(published.pointer))
+        for worker in workers {
+            worker.epoch = epoch
+            worker.policies.append(published)
+            unsafe worker.enqueue(
+                OrderFields(.OX_ORDER_SET_POLICY), object: UnsafeMutableRawPointer(published.pointer))
+        }
     }
 
     /// Ends the worker's sleep: after a run of orders.
@@ -157,10 +193,29 @@ public import OxModel
         case .OX_EVENT_PEER_RETIRED:
             unsafe peers[PeerID(event.peer)] = nil
             unsafe ox_peer_destroy(OpaquePointer(object))
+        case .OX_EVENT_POOL_LOW:
+            grow(event.size)
+        case .OX_EVENT_SLAB_RETIRED:
+            unsafe discard(OpaquePointer(object!))
         case .OX_EVENT_POLICY_TAKEN:
             policies.removeAll { $0.epoch < event.token }
         default: break
         }
+    }
+
+    /// A slab more, while that is within the limit and there is memory.
+    private func grow(_ kind: UInt32) {
+        guard let kind = ox_buf_class(rawValue: kind), memory.growth.take(BufferMemory.slabBytes) else { return }
+        var parameters = ox_slab_parameters(
+            class_: kind, buffers: UInt32(BufferMemory.slabBytes / BufferMemory.bytes(of: kind)), node: memory.node ?? -1,
+            huge: memory.hugePages)
+        guard let slab = unsafe ox_slab_create(&parameters) else { return memory.growth.giveBack(BufferMemory.slabBytes) }
+        unsafe enqueue(OrderFields(.OX_ORDER_ADD_SLAB), object: UnsafeMutableRawPointer(slab))
+    }
+
+    private func discard(_ slab: OpaquePointer) {
+        memory.growth.giveBack(BufferMemory.slabBytes)
+        unsafe ox_slab_destroy(slab)
     }
 
     private func enqueue(_ fields: OrderFields, object: UnsafeMutableRawPointer?) {

@@ -46,7 +46,7 @@ public enum WorkerEvent: Sendable {
         case .OX_EVENT_SESSION_RETIRED: self = .sessionRetired(session)
         case .OX_EVENT_PEER_RETIRED: self = .peerRetired(PeerID(event.peer))
         case .OX_EVENT_DEVICE_LOST: self = .deviceLost
-        case .OX_EVENT_POLICY_TAKEN: return nil
+        case .OX_EVENT_POLICY_TAKEN, .OX_EVENT_POOL_LOW, .OX_EVENT_SLAB_RETIRED: return nil
         }
     }
 }

@@ -1,5 +1,6 @@
 internal import COxBase
 internal import COxIO
+internal import COxPacket
 internal import COxTunnel
 internal import COxWorker
 
@@ -71,6 +72,13 @@ public struct PortStatus: Equatable, Sendable {
     public var lastFailure: String?
     public var kernelDrops: UInt64
     public var kernelDropsHandshake: UInt64
+    /// Segmentation and receive offloads are in use.
+    public var offload: Bool
+    /// Times that the kernel refused one that it had offered.
+    public var offloadFallbacks: UInt64
+    /// Super-packets, and buffers of several datagrams.
+    public var superReceived: UInt64
+    public var superSent: UInt64
 
     init(_ report: ox_port_report) {
         received = report.received
@@ -79,6 +87,48 @@ public struct PortStatus: Equatable, Sendable {
         lastFailure = report.send_errno == 0 ? nil : systemMessage(report.send_errno)
         kernelDrops = report.kernel_drops
         kernelDropsHandshake = report.kernel_drops_handshake
+        offload = report.offload != 0
+        offloadFallbacks = report.offload_fallbacks
+        superReceived = report.super_received
+        superSent = report.super_sent
+    }
+}
+
+/// The packet buffers of one size.
+public struct BufferStatus: Equatable, Sendable {
+    public enum Pages: String, Sendable {
+        case ordinary
+        /// Transparent huge pages.
+        case transparent
+        /// Of the kernel's reserve of huge pages.
+        case huge
+    }
+
+    /// Of one buffer.
+    public var bytes: Int
+    public var buffers: UInt64
+    public var free: UInt64
+    /// Requests that found none.
+    public var exhausted: UInt64
+    /// Times that the pool grew and shrank.
+    public var grown: UInt64
+    public var shrunk: UInt64
+    /// What the first of them lie in.
+    public var pages: Pages
+
+    init(_ report: ox_pool_class_report, _ pages: ox_pages, bytes: Int) {
+        self.bytes = bytes
+        buffers = report.buffers
+        free = report.free
+        exhausted = report.exhausted
+        grown = report.grown
+        shrunk = report.shrunk
+        self.pages =
+            switch pages {
+            case .OX_PAGES_SMALL: .ordinary
+            case .OX_PAGES_TRANSPARENT: .transparent
+            case .OX_PAGES_HUGE: .huge
+            }
     }
 }
 
@@ -87,6 +137,11 @@ public struct WorkerStatus: Equatable, Sendable {
     public var drops: [String: UInt64]
     public var device: PortStatus
     public var network: PortStatus
+    public var smallBuffers: BufferStatus
+    public var largeBuffers: BufferStatus
+    /// Packets from the device that went to other workers, and that came from them.
+    public var handedOver: UInt64
+    public var takenOver: UInt64
 
     init(_ report: ox_worker_report) {
         drops = [:]
@@ -97,6 +152,10 @@ public struct WorkerStatus: Equatable, Sendable {
         }
         device = PortStatus(report.device)
         network = PortStatus(report.network)
+        smallBuffers = BufferStatus(report.pool.classes.0, report.pages.0, bytes: Int(OX_BUF_BYTES))
+        largeBuffers = BufferStatus(report.pool.classes.1, report.pages.1, bytes: Int(OX_BUF_LARGE_BYTES))
+        handedOver = report.handed_over
+        takenOver = report.taken_over
     }
 
     /// The names of all reasons for which a packet can end.

@@ -3,6 +3,8 @@ public struct PeerID: Hashable, Comparable, Sendable {
     public var rawValue: UInt32
     public init(_ rawValue: UInt32) { self.rawValue = rawValue }
     public static func < (a: PeerID, b: PeerID) -> Bool { a.rawValue < b.rawValue }
+    /// Which of `count` workers has the peer.
+    public func worker(of count: Int) -> Int { Int(rawValue) % count }
 }
 
 /// One of the links between two peers. Path 0 is the one on which the handshake ran.
@@ -18,6 +20,8 @@ public struct SessionID: Hashable, Comparable, Sendable {
     public var rawValue: UInt32
     public init(_ rawValue: UInt32) { self.rawValue = rawValue }
     public static func < (a: SessionID, b: SessionID) -> Bool { a.rawValue < b.rawValue }
+    /// Which of `count` workers the kernel brings the session's datagrams to: its peer's.
+    public func worker(of count: Int) -> Int { Int(rawValue & 0xff) % count }
 }
 
 /// A session id as the other side issued it: its value, and how many bytes it takes in a header (0 to 4).

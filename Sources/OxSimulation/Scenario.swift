@@ -47,13 +47,17 @@ public struct Scenario: Sendable {
     /// Bytes of each inner packet.
     public var packetBytes: ClosedRange<Int>
     public var batch: Bool
+    /// The share of sends that are super-packets of 2 to 40 datagrams.
+    public var superPackets: Double
     /// Sessions live this long before they are replaced, so that short runs see it too.
     public var rekeyAfter: Duration
+    /// Workers of the relay. They turn one after the other.
+    public var relayWorkers = 1
     public var mishaps: [(at: Duration, what: Mishap)]
 
     public init(
         seed: UInt64, duration: Duration = .seconds(20), clients: Int = 2, link: LinkModel = LinkModel(),
-        packetsPerSecond: Int = 30, packetBytes: ClosedRange<Int> = 60...1500, batch: Bool = true,
+        packetsPerSecond: Int = 30, packetBytes: ClosedRange<Int> = 60...1500, batch: Bool = true, superPackets: Double = 0,
         rekeyAfter: Duration = .seconds(120), mishaps: [(at: Duration, what: Mishap)] = []
     ) {
         self.seed = seed
@@ -63,6 +67,7 @@ public struct Scenario: Sendable {
         self.packetsPerSecond = packetsPerSecond
         self.packetBytes = packetBytes
         self.batch = batch
+        self.superPackets = superPackets
         self.rekeyAfter = rekeyAfter
         self.mishaps = mishaps
     }
@@ -80,6 +85,7 @@ public struct Scenario: Sendable {
             reordering: Double.random(in: 0...0.05, using: &random),
             mtu: [1252, 1372, 1472].randomElement(using: &random)!)
         scenario.batch = Bool.random(using: &random)
+        scenario.superPackets = Double.random(in: 0...0.3, using: &random)
         scenario.rekeyAfter = .seconds(Int.random(in: 2...8, using: &random))
         let victim = Int.random(in: 0..<scenario.clients, using: &random)
         let end = duration.wholeNanoseconds
@@ -88,7 +94,8 @@ public struct Scenario: Sendable {
             (moment(), .rebinding(client: victim)),
             (moment(), .rebinding(client: 0)),
             (moment(), .clockSet(client: victim, by: .seconds(Int.random(in: -7200...7200, using: &random)))),
-            (moment(), .sleep(client: victim, .milliseconds(Int.random(in: 100...4000, using: &random)))),
+            // It wakes again before the end, so that the last packets show whether the tunnel has recovered.
+            (moment() * 0.75, .sleep(client: victim, .milliseconds(Int.random(in: 100...4000, using: &random)))),
         ]
         if seed % 4 == 0 { scenario.mishaps.append((moment(), .relayRestart)) }
         return scenario

@@ -5,14 +5,62 @@ enum SimulatedPacket {
     /// Even numbers are IPv4, odd ones IPv6, so that both cross.
     static func make(id: UInt64, from: Int, to: Int, length: Int) -> [UInt8] {
         let v4 = id % 2 == 0
-        let headers = v4 ? 28 : 48
-        let total = max(length, headers + 8)
-        var packet: [UInt8] = v4 ? v4Header(total, from, to) : v6Header(total, from, to)
-        let udpLength = UInt16(total - (headers - 8))
-        packet += [0x30, 0x39, 0x30, 0x3a, UInt8(udpLength >> 8), UInt8(udpLength & 0xff), 0, 0]
-        packet += (0..<8).map { UInt8(truncatingIfNeeded: id >> (56 - 8 * $0)) }
-        for index in packet.count..<total { packet.append(UInt8(truncatingIfNeeded: UInt64(index) &* 31 &+ id)) }
+        var packet = headers(v4: v4, payload: max(8, length - headerBytes(v4: v4)), from: from, to: to)
+        packet += payload(id: id, length: max(8, length - headerBytes(v4: v4)))
+        let at = headerBytes(v4: v4) - 2
+        let sum = checksum(packet, v4: v4)
+        packet[at] = UInt8(sum >> 8)
+        packet[at + 1] = UInt8(sum & 0xff)
         return packet
+    }
+
+    /// A super-packet of datagrams with `payload` bytes each, and the packets that it stands for.
+    static func makeSuper(ids: Range<UInt64>, from: Int, to: Int, payload bytes: Int) -> (packet: [UInt8], parts: [[UInt8]]) {
+        let v4 = ids.lowerBound % 2 == 0
+        let parts = ids.map { id -> [UInt8] in
+            var packet = headers(v4: v4, payload: bytes, from: from, to: to) + payload(id: id, length: bytes)
+            let at = headerBytes(v4: v4) - 2
+            let sum = checksum(packet, v4: v4)
+            packet[at] = UInt8(sum >> 8)
+            packet[at + 1] = UInt8(sum & 0xff)
+            return packet
+        }
+        let whole = headers(v4: v4, payload: bytes * ids.count, from: from, to: to)
+        return (whole + parts.flatMap { $0.dropFirst(headerBytes(v4: v4)) }, parts)
+    }
+
+    static func headerBytes(v4: Bool) -> Int { v4 ? 28 : 48 }
+
+    /// Whether two packets are the same but for the identification of a packet that is never fragmented, which means nothing
+    /// (RFC 6864 section 4.1).
+    static func same(_ a: [UInt8], _ b: [UInt8]) -> Bool {
+        guard a.count == b.count, a.count > 20, a[0] >> 4 == 4, a[6] & 0x40 != 0 else { return a == b }
+        return a[..<4] == b[..<4] && a[6..<10] == b[6..<10] && a[12...] == b[12...]
+    }
+
+    private static func headers(v4: Bool, payload: Int, from: Int, to: Int) -> [UInt8] {
+        let total = headerBytes(v4: v4) + payload
+        let udpLength = UInt16(8 + payload)
+        return (v4 ? v4Header(total, from, to) : v6Header(total, from, to))
+            + [0x30, 0x39, 0x30, 0x3a, UInt8(udpLength >> 8), UInt8(udpLength & 0xff), 0, 0]
+    }
+
+    private static func payload(id: UInt64, length: Int) -> [UInt8] {
+        (0..<8).map { UInt8(truncatingIfNeeded: id >> (56 - 8 * $0)) }
+            + (8..<length).map { UInt8(truncatingIfNeeded: UInt64($0) &* 31 &+ id) }
+    }
+
+    /// RFC 768, RFC 8200 section 8.1.
+    private static func checksum(_ packet: [UInt8], v4: Bool) -> UInt16 {
+        let transport = v4 ? 20 : 40
+        var sum = UInt32(17) + UInt32(packet.count - transport)
+        var at = v4 ? 12 : 8
+        while at < packet.count {
+            sum += UInt32(packet[at]) << 8 | (at + 1 < packet.count ? UInt32(packet[at + 1]) : 0)
+            at += 2
+        }
+        while sum >> 16 != 0 { sum = sum & 0xffff + sum >> 16 }
+        return sum == 0xffff ? 0xffff : ~UInt16(sum)
     }
 
     static func id(of packet: [UInt8]) -> UInt64? {

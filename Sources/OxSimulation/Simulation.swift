@@ -125,21 +125,35 @@ public final class Simulation {
 
     // MARK: Packets
 
-    /// One packet each way between a client and the relay.
+    /// One packet, or super-packet, each way between a client and the relay.
     private func exchange(_ client: Int, late: Bool) {
         for (from, to) in [(client, 0), (0, client)] {
             let host = hosts[from]
             if let asleep = host.asleepUntil, asleep > now { continue }
-            let id = nextPacket
-            nextPacket += 1
             let length = Int.random(in: scenario.packetBytes, using: &random)
-            let packet = SimulatedPacket.make(id: id, from: from, to: to, length: length)
-            guard host.device.push(packet) else { continue }
-            ledger.entered(id, host: from, bytes: packet)
-            if late { lateSent.insert(id) }
+            let count = random.chance(scenario.superPackets) ? UInt64.random(in: 2...40, using: &random) : 1
+            let ids = nextPacket..<nextPacket + count
+            nextPacket += count
+            guard let packets = push(ids, to: host, from, to, length: length) else { continue }
+            for (id, packet) in zip(ids, packets) { ledger.entered(id, host: from, bytes: packet) }
+            if late { lateSent.formUnion(ids) }
             // Sometimes packets gather before the worker turns.
             if random.chance(0.8) { turn(host) }
         }
+    }
+
+    /// Hands one packet, or a super-packet, to the host's device. Nil when the device is full; else the packets that it stands for.
+    private func push(_ ids: Range<UInt64>, to host: Host, _ from: Int, _ to: Int, length: Int) -> [[UInt8]]? {
+        if ids.count == 1 {
+            let packet = SimulatedPacket.make(id: ids.lowerBound, from: from, to: to, length: length)
+            return host.device(of: ids.lowerBound).push(packet) ? [packet] : nil
+        }
+        let headers = SimulatedPacket.headerBytes(v4: ids.lowerBound % 2 == 0)
+        let payload = max(8, length - headers)
+        let made = SimulatedPacket.makeSuper(ids: ids, from: from, to: to, payload: payload)
+        let isTaken = host.device(of: ids.lowerBound).push(
+            made.packet, segment: UInt16(payload), transport: UInt16(headers - 8), protocol: 17)
+        return isTaken ? made.parts : nil
     }
 
     private func turn(_ host: Host) {
@@ -178,7 +192,7 @@ public final class Simulation {
                 continue
             }
             let before = host.node.drops()
-            guard host.network.push(flight.bytes, from: flight.from, ecn: flight.ecn) else {
+            guard host.network(of: flight.bytes).push(flight.bytes, from: flight.from, ecn: flight.ecn) else {
                 network.drop("port_full")
                 ledger.damage(flight.turn)
                 continue

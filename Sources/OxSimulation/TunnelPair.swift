@@ -86,12 +86,16 @@ public final class TunnelPair {
             id: id, from: side.rawValue, to: side.other.rawValue, length: headers + payloadBytes)
     }
 
+    /// Whether two packets are the same but for the identification of one that is never fragmented, which means nothing (RFC
+    /// 6864 section 4.1): what was coalesced and cut again has another.
+    public static func same(_ a: [UInt8], _ b: [UInt8]) -> Bool { SimulatedPacket.same(a, b) }
+
     /// Hands these packets to the device of `side` at one moment. The datagrams that carry them are returned, and are
     /// on their way until the next `exchange`.
     public func send(_ packets: [[UInt8]], from side: Side) throws -> [Datagram] {
         let host = hosts[side.rawValue]
         for packet in packets {
-            guard host.device.push(packet) else { throw Failure(description: "too many packets at once") }
+            guard host.device(of: 0).push(packet) else { throw Failure(description: "too many packets at once") }
         }
         let sent = run(side)
         flying += sent
@@ -139,14 +143,14 @@ public final class TunnelPair {
         let relay = hosts[Side.relay.rawValue]
         for index in 0..<initiations {
             let stranger = SocketAddress(IPAddress(v4: 0xcb00_7100 + UInt32(index % 250)), port: 1024)
-            guard relay.network.push(initiation, from: stranger) else { throw Failure(description: "the port is full") }
+            guard relay.network(of: initiation).push(initiation, from: stranger) else { throw Failure(description: "the port is full") }
             for datagram in run(.relay) where HandshakeMessageKind(datagram.bytes) == .cookieReply { return datagram }
         }
         throw Failure(description: "no cookie reply after \(initiations) initiations in a second")
     }
 
     private func deliver(_ datagram: Datagram) {
-        let accepted = hosts[datagram.from.other.rawValue].network.push(
+        let accepted = hosts[datagram.from.other.rawValue].network(of: datagram.bytes).push(
             datagram.bytes, from: hosts[datagram.from.rawValue].address)
         precondition(accepted, "a port in memory holds more than one delay's datagrams")
         // One by one, so that no port fills up.

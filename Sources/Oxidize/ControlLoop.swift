@@ -3,7 +3,7 @@ import OxCore
 import OxModel
 import Synchronization
 
-/// The control thread, and the worker's thread that it starts and joins.
+/// The control thread, and the workers' threads that it starts and joins.
 final class ControlLoop: @unchecked Sendable {
     /// How long the last datagrams have to leave at the end.
     private static let drain = Duration.milliseconds(50)
@@ -14,7 +14,7 @@ final class ControlLoop: @unchecked Sendable {
     private let inbox: ControlInbox
     private let logger: Logger
     private let ended: WakeFlag
-    private let workerStops = Atomic<Bool>(false)
+    private let workersStop = Atomic<Bool>(false)
 
     init(node: Node, inbox: ControlInbox, setup: NetworkSetup, logger: Logger, ended: WakeFlag) {
         self.node = node
@@ -33,23 +33,29 @@ final class ControlLoop: @unchecked Sendable {
         // The first initiations carry the time.
         node.wall = SystemClock.wall()
         try node.start(addresses: addresses, now: SystemClock.now())
-        let worker = node.worker
-        let turning = try SystemThread.start(name: "ox-worker") { self.turn(worker) }
+        var turning: [SystemThread] = []
         do {
-            return try SystemThread.start(name: "ox-control") { self.run(turning) }
+            for (index, worker) in node.workers.enumerated() {
+                let cpu = node.cpus[index]
+                let name = node.workers.count == 1 ? "ox-worker" : "ox-worker-\(index)"
+                turning.append(try SystemThread.start(name: name) { self.turn(worker, on: cpu) })
+            }
+            let threads = turning
+            return try SystemThread.start(name: "ox-control") { self.run(threads) }
         } catch {
             stop(turning)
             throw error
         }
     }
 
-    private func stop(_ turning: SystemThread) {
-        workerStops.store(true, ordering: .releasing)
-        node.worker.wake()
-        turning.join()
+    /// None turns any more when it returns: only then may any of them be freed.
+    private func stop(_ turning: [SystemThread]) {
+        workersStop.store(true, ordering: .releasing)
+        node.wake()
+        for thread in turning { thread.join() }
     }
 
-    private func run(_ turning: SystemThread) {
+    private func run(_ turning: [SystemThread]) {
         decide()
         stop(turning)
         for work in inbox.close() { work(node, SystemClock.now()) }
@@ -72,14 +78,17 @@ final class ControlLoop: @unchecked Sendable {
             if let until, until <= now { return }
             let deadline = [node.deadline(now: now), until].compactMap { $0 }.min()
             _ = Poll.wait(
-                readable: [node.worker.eventDescriptor, inbox.wake.descriptor],
+                readable: node.workers.map(\.eventDescriptor) + [inbox.wake.descriptor],
                 timeout: deadline.map { max(.zero, $0 - now) })
         }
     }
 
-    /// The worker's thread: turns while there is work, sleeps while there is none.
-    private func turn(_ worker: Worker) {
-        while !workerStops.load(ordering: .acquiring) {
+    /// A worker's thread: turns while there is work, sleeps while there is none.
+    private func turn(_ worker: Worker, on cpu: Int?) {
+        if let cpu {
+            do { try SystemThread.pin(to: cpu) } catch { logger.warning("\(error)") }
+        }
+        while !workersStop.load(ordering: .acquiring) {
             let now = SystemClock.now()
             let (again, next) = worker.turn(now: now)
             if again { continue }

@@ -21,16 +21,16 @@ extension Node {
             sendResponse(peer, local, offer, to, now: now)
         case .abandonInitiation(let peer): forgetHandshake(of: peer)
         case .install(let parameters): install(parameters, now: now)
-        case .use(let session, let confirm): worker.order(.useSession(session, confirm: confirm))
-        case .retire(let session): worker.order(.removeSession(session))
-        case .move(let peer, let path, let to): worker.order(.movePath(peer, path, to: to))
-        case .challenge(let session, let token, let to): worker.order(.challenge(session, token: token, to: to))
-        case .sendKeepalive(let session): worker.order(.keepalive(session))
-        case .probeMTU(let session, let size): worker.order(.probe(session, size: size))
-        case .setMTU(let peer, let path, let size): worker.order(.setMTU(peer, path, size: size))
-        case .close(let session, let reason): worker.order(.close(session, reason: reason.rawValue))
+        case .use(let session, let confirm): worker(of: session).order(.useSession(session, confirm: confirm))
+        case .retire(let session): worker(of: session).order(.removeSession(session))
+        case .move(let peer, let path, let to): worker(of: peer).order(.movePath(peer, path, to: to))
+        case .challenge(let session, let token, let to): worker(of: session).order(.challenge(session, token: token, to: to))
+        case .sendKeepalive(let session): worker(of: session).order(.keepalive(session))
+        case .probeMTU(let session, let size): worker(of: session).order(.probe(session, size: size))
+        case .setMTU(let peer, let path, let size): worker(of: peer).order(.setMTU(peer, path, size: size))
+        case .close(let session, let reason): worker(of: session).order(.close(session, reason: reason.rawValue))
         case .resolveEndpoint(let peer): lookUp(peer)
-        case .dropWaiting(let peer): worker.order(.dropStaged(peer))
+        case .dropWaiting(let peer): worker(of: peer).order(.dropStaged(peer))
         case .refuse(let peer, let refusal): note(refusal, of: peer)
         case .log(let notice): log(notice)
         }
@@ -48,7 +48,7 @@ extension Node {
                 payload: offer.payload(timestamp: stamps.next(wall)), cookie: freshCookie(entry, now: now))
             peers[peer]?.handshake = (handshake, index, local)
             handshakes[index] = peer
-            worker.order(.handshake(handshake.sent, to: to))
+            workers[0].order(.handshake(handshake.sent, to: to))
         } catch {
             logger.error("\(error)", metadata: ["peer": "\(name(of: peer))"])
         }
@@ -62,7 +62,7 @@ extension Node {
             try answering.state.respond(
                 preshared: preshared, index: local.rawValue, payload: offer.payload(timestamp: nil),
                 cookie: freshCookie(entry, now: now))
-            worker.order(.handshake(answering.state.sent, to: to))
+            workers[0].order(.handshake(answering.state.sent, to: to))
         } catch {
             // Without an answer there are no keys for the session that follows.
             self.answering = nil
@@ -80,7 +80,7 @@ extension Node {
         let state = parameters.isInitiator ? peers[parameters.peer]?.handshake?.state : answering?.state
         guard let state else { return refuse(parameters.local, now: now) }
         do {
-            try worker.add(
+            try worker(of: parameters.peer).add(
                 Worker.SessionParameters(
                     peer: parameters.peer, path: parameters.path, local: parameters.local, remote: parameters.remote,
                     aead: parameters.aead, features: parameters.features.rawValue, created: parameters.created,

@@ -100,8 +100,8 @@ extension Node {
     package func ping(_ peer: PeerID, token: UInt64, now: Instant, completion: @escaping (Duration?) -> Void) {
         guard let session = controller.status(of: peer, now: now)?.session else { return completion(nil) }
         pings[token] = Ping(sent: now, peer: peer, completion: completion)
-        worker.order(.challenge(session.local, token: token, to: nil))
-        worker.wake()
+        worker(of: peer).order(.challenge(session.local, token: token, to: nil))
+        wake()
     }
 
     func expirePings(now: Instant) {

@@ -27,7 +27,7 @@ extension Node {
         }
         controller.handle(.endpointResolved(peer, addresses), now: now)
         carryOut(now: now)
-        worker.wake()
+        wake()
     }
 
     /// A reload gave the peer another name: where it leads counts for more than where the peer is now.

@@ -12,13 +12,15 @@ extension Node {
     }
 
     func status(_ configuration: Configuration, _ parts: Tunnel.Parts, now: Instant) -> TunnelStatus {
-        let status = worker.status()
+        let workers = workerStatuses()
         return TunnelStatus(
             interface: parts.interface, pid: CurrentProcess.id, role: configuration.role.rawValue,
             publicKey: settings.identity.publicKey.description, listenPort: parts.port,
             firewallMark: parts.mark, uptimeS: (now - started).inSeconds,
-            aeadsOffered: settings.local.aeads.map(\.name), peers: peerStatuses(now: now), drops: drops(),
-            device: TunnelStatus.Port(status.device), network: TunnelStatus.Port(status.network))
+            aeadsOffered: settings.local.aeads.map(\.name), aeadsOfferedReason: parts.aeads.reason,
+            aeads: parts.aeads.candidates.map(TunnelStatus.AEADCost.init), peers: peerStatuses(now: now), drops: drops(),
+            device: TunnelStatus.Port.sum(workers.map(\.device)), network: TunnelStatus.Port.sum(workers.map(\.network)),
+            workers: workers, numaNodes: Machine.numaNodes)
     }
 
     /// All of it or nothing: the routes of the system change first, as they are what can fail.
@@ -28,7 +30,7 @@ extension Node {
         from old: Configuration, to new: Configuration, _ parts: Tunnel.Parts, now: Instant
     ) -> Result<Set<PublicKey>, TunnelError> {
         do {
-            let next = try NodeSettings(new, aeads: settings.local.aeads)
+            let next = try NodeSettings(new, aeads: settings.local.aeads, workers: workers.count)
             if next.identity.publicKey != settings.identity.publicKey {
                 throw TunnelError(.configuration, "private-key in [interface] changes: that needs a restart")
             }

@@ -4,12 +4,15 @@ import OxController
 package import OxCore
 package import OxModel
 
-/// One end of a tunnel without its threads and its clock: a controller, a worker, and the handshakes between them. Production
+/// One end of a tunnel without its threads and its clock: a controller, its workers, and the handshakes between them. Production
 /// and simulation drive the same one.
 ///
-/// All of it belongs to one control thread, but for `worker.turn` and `worker.wait`.
+/// All of it belongs to one control thread, but for `turn` and `wait` of its workers.
 package final class Node {
-    package let worker: Worker
+    /// Peers belong to one of them each (`worker(of:)`); handshakes come to the first and leave from it.
+    package let workers: [Worker]
+    /// The CPU of each; nil for any.
+    let cpus: [Int?]
     var settings: NodeSettings
     var controller: Controller
     var peers: [PeerID: PeerEntry] = [:]
@@ -67,19 +70,42 @@ package final class Node {
     ///   - random: makes challenge tokens, which must not be guessed.
     ///   - resolve: looks a name up in its own time; the answer comes back through `resolved`.
     package init(
-        _ settings: NodeSettings, device: Port, network: Port, random: some RandomNumberGenerator & Sendable,
+        _ settings: NodeSettings, workers setups: [WorkerSetup], random: some RandomNumberGenerator & Sendable,
         logger: Logger, now: Instant, resolve: @escaping (PeerID, Endpoint) -> Void
     ) throws(CoreError) {
+        precondition(setups.count == settings.local.workers)
         self.settings = settings
         self.logger = logger
         self.resolve = resolve
         started = now
         self.random = random
-        worker = try Worker(
-            identity: settings.identity, sessionIDBytes: settings.local.sessionIDBytes, device: device,
-            network: network)
+        var made: [Worker] = []
+        for (index, setup) in setups.enumerated() {
+            made.append(
+                try Worker(
+                    identity: settings.identity, sessionIDBytes: settings.local.sessionIDBytes, device: setup.device,
+                    network: setup.network, memory: setup.memory,
+                    place: Worker.Place(index: index, of: setups.count, busyPoll: setup.busyPoll)))
+        }
+        try Worker.connect(made)
+        workers = made
+        cpus = setups.map(\.cpu)
         controller = Controller(local: settings.local, random: random)
     }
+
+    /// With one worker.
+    package convenience init(
+        _ settings: NodeSettings, device: Port, network: Port, random: some RandomNumberGenerator & Sendable,
+        logger: Logger, now: Instant, resolve: @escaping (PeerID, Endpoint) -> Void
+    ) throws(CoreError) {
+        try self.init(
+            settings, workers: [WorkerSetup(device: device, network: network)], random: random, logger: logger, now: now,
+            resolve: resolve)
+    }
+
+    func worker(of peer: PeerID) -> Worker { workers[peer.worker(of: workers.count)] }
+    func worker(of session: SessionID) -> Worker { workers[session.worker(of: workers.count)] }
+    func wake() { for worker in workers { worker.wake() } }
 
     /// Brings the configured peers in. To be called once, before the first `control`.
     ///
@@ -93,28 +119,30 @@ package final class Node {
         }
         try publishPolicy()
         carryOut(now: now)
-        worker.wake()
+        wake()
     }
 
     /// Reads what the worker reports, decides, and gives orders.
     package func control(now: Instant, wall: WallTime) {
         self.wall = wall
-        worker.clearEvents()
-        while let event = worker.nextEvent() {
-            handle(event, now: now)
-            carryOut(now: now)
+        for worker in workers {
+            worker.clearEvents()
+            while let event = worker.nextEvent() {
+                handle(event, now: now)
+                carryOut(now: now)
+            }
         }
         controller.advance(to: now)
         retryNames(now: now)
         expirePings(now: now)
         carryOut(now: now)
-        worker.wake()
+        wake()
     }
 
     /// When `control` is due, if nothing happens before.
     package func deadline(now: Instant) -> Instant? {
         var earliest = controller.deadline
-        if worker.hasBacklog { earliest = min(earliest ?? now + .milliseconds(1), now + .milliseconds(1)) }
+        if workers.contains(where: \.hasBacklog) { earliest = min(earliest ?? now + .milliseconds(1), now + .milliseconds(1)) }
         for ping in pings.values {
             let due = ping.sent + Node.pingTimeout
             earliest = min(earliest ?? due, due)
@@ -125,16 +153,16 @@ package final class Node {
 
     /// Says goodbye to everyone. The worker sends it at its next turn.
     package func shutdown(now: Instant) {
-        worker.order(.stopReading)
+        for worker in workers { worker.order(.stopReading) }
         controller.shutdown(now: now)
         carryOut(now: now)
-        worker.wake()
+        wake()
     }
 
     /// Ends everything that waits, under its name: packets for a session, and halves of packets, which end with their sessions.
     package func forgetWaiting(now: Instant) {
         for peer in peers.keys.sorted() {
-            worker.order(.dropStaged(peer))
+            worker(of: peer).order(.dropStaged(peer))
             controller.remove(peer, now: now)
         }
         carryOut(now: now)
@@ -150,7 +178,7 @@ package final class Node {
         guard slot.rawValue < Node.peersMost else {
             throw CoreError(attempt: "add a 65,537th peer", reason: .noMemory)
         }
-        try worker.add(slot)
+        try worker(of: slot).add(slot)
         if freeSlots.popLast() == nil { slotsUsed += 1 }
         peers[slot] = PeerEntry(publicKey: key)
         peerIDs[key] = slot
@@ -170,7 +198,7 @@ package final class Node {
         lookups[id] = nil
         renamed[id] = nil
         leaving.insert(id)
-        worker.order(.removePeer(id))
+        worker(of: id).order(.removePeer(id))
     }
 
     private func publishPolicy() throws(CoreError) {
@@ -179,10 +207,10 @@ package final class Node {
             guard let id = peerIDs[key], let peer = settings.peers[key] else { continue }
             routes += peer.settings.allowedIPs.map { ($0, id) }
         }
-        try worker.publish(
+        try Worker.publish(
             Policy(
-                routes: routes, innerMTU: settings.innerMTU, batch: settings.batch,
-                rejectAfter: settings.local.timers.rejectAfter))
+                routes: routes, innerMTU: settings.innerMTU, batch: settings.batch, train: settings.train,
+                coalesce: settings.coalesce, rejectAfter: settings.local.timers.rejectAfter), to: workers)
     }
 
     /// A reload: applies the difference. Peers that it does not touch lose no packet.
@@ -194,6 +222,7 @@ package final class Node {
         settings = new
         settings.identity = old.identity
         settings.local.sessionIDBytes = old.local.sessionIDBytes
+        settings.local.workers = old.local.workers
         for key in old.order where new.peers[key] == nil { remove(key, now: now) }
         controller.updateLocal(settings.local)
         var replaced: Set<PublicKey> = []
@@ -206,7 +235,7 @@ package final class Node {
         }
         try publishPolicy()
         carryOut(now: now)
-        worker.wake()
+        wake()
         return replaced
     }
 

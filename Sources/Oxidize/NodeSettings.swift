@@ -27,9 +27,12 @@ package struct NodeSettings {
     package var order: [PublicKey]
     package var innerMTU: Int
     package var batch: Bool
+    package var train: Bool
+    package var coalesce: Bool
 
     package init(
-        identity: Identity, local: LocalSettings, peers: [PublicKey: Peer], order: [PublicKey], innerMTU: Int, batch: Bool
+        identity: Identity, local: LocalSettings, peers: [PublicKey: Peer], order: [PublicKey], innerMTU: Int, batch: Bool,
+        train: Bool = true, coalesce: Bool = true
     ) {
         self.identity = identity
         self.local = local
@@ -37,24 +40,32 @@ package struct NodeSettings {
         self.order = order
         self.innerMTU = innerMTU
         self.batch = batch
+        self.train = train
+        self.coalesce = coalesce
     }
 
-    /// - Parameter aeads: what this machine runs well, best first (`AEADChoice`).
-    package init(_ configuration: Configuration, aeads: [AEAD]) throws(CoreError) {
+    /// - Parameters:
+    ///   - aeads: what this machine runs well, best first (`AEADChoice`).
+    ///   - workers: that share the peers.
+    package init(_ configuration: Configuration, aeads: [AEAD], workers: Int = 1) throws(CoreError) {
         identity = try configuration.interface.privateKey.withBytes { bytes throws(CoreError) in
             try Identity(privateKey: bytes)
         }
         var features: FeatureSet = []
         if configuration.features.batch != .off { features.insert(.batch) }
         if configuration.features.split != .off { features.insert(.split) }
+        if configuration.features.train != .off { features.insert(.train) }
         var timers = Timers()
         if configuration.features.pathMTUDiscovery == .off { timers.searchesMTU = false }
         local = LocalSettings(
             aeads: aeads, features: features, innerAddresses: configuration.interface.addresses.map(\.address),
             unencryptedNetworks: configuration.interface.unencryptedNetworks,
-            sessionIDBytes: NodeSettings.sessionIDBytes(peers: configuration.peers.count), timers: timers)
+            sessionIDBytes: NodeSettings.sessionIDBytes(peers: configuration.peers.count, workers: workers),
+            workers: workers, timers: timers)
         innerMTU = configuration.interface.mtu
         batch = features.contains(.batch)
+        train = features.contains(.train)
+        coalesce = configuration.features.coalesce != .off
         peers = [:]
         order = configuration.peers.map(\.publicKey)
         for peer in configuration.peers {
@@ -74,25 +85,15 @@ package struct NodeSettings {
         }
     }
 
-    /// Few bytes in every datagram, and room for several sessions of each peer at a time (Wire.md section 5.1).
-    static func sessionIDBytes(peers: Int) -> Int {
-        switch peers * 8 {
-        case ...128: 1
-        case ...32_768: 2
-        default: 3
+    /// Few bytes in every datagram, and room for several sessions of each peer at a time (Wire.md section 5.1): the ids of
+    /// a worker are those of its low bytes, and half of them are enough for its peers.
+    static func sessionIDBytes(peers: Int, workers: Int = 1) -> Int {
+        let wanted = (peers + workers - 1) / workers * 8
+        let lowBytes = 256 / workers
+        switch wanted {
+        case ...(lowBytes / 2): return 1
+        case ...(lowBytes * 256 / 2): return 2
+        default: return 3
         }
-    }
-}
-
-/// Which AEADs a side offers, best first.
-package enum AEADChoice {
-    /// AES-256-GCM goes first where this machine has the instructions and is faster with them. It is left out where it is not, as
-    /// both sides must gain.
-    package static func measured(_ choice: Configuration.FeatureChoice) throws(CoreError) -> [AEAD] {
-        guard choice != .off, Core.supports(aead: AEAD.aes256GCM.rawValue) else { return [.chaCha20Poly1305] }
-        if choice == .on { return [.aes256GCM, .chaCha20Poly1305] }
-        let chaCha = try Core.sealingCost(.chaCha20Poly1305)
-        let aes = try Core.sealingCost(.aes256GCM)
-        return aes < chaCha ? [.aes256GCM, .chaCha20Poly1305] : [.chaCha20Poly1305]
     }
 }

@@ -43,6 +43,7 @@ public class Tunnel: @unchecked Sendable { // not final, so unchecked: all that 
         let mark: UInt32?
         /// What names meant at the start.
         let endpoints: ResolvedEndpoints
+        let aeads: AEADChoice
 
         func plan(of configuration: Configuration) -> NetworkPlan {
             NetworkPlan(configuration, endpoints: endpoints, device: interface, mark: mark)
@@ -132,26 +133,29 @@ public class Tunnel: @unchecked Sendable { // not final, so unchecked: all that 
     private func run(_ configuration: Configuration) throws(TunnelError) -> Parts {
         let started = SystemClock.now()
         do {
+            let features = configuration.features
+            Core.leaveOut(ipsecMB: features.ipsecMB == .off, simd: features.simd == .off)
             let aeads = try AEADChoice.measured(configuration.features.aesGCM)
-            let settings = try NodeSettings(configuration, aeads: aeads)
+            let plan = try WorkerPlan(configuration, allowed: Machine.allowedCPUs())
+            let settings = try NodeSettings(configuration, aeads: aeads.offered, workers: plan.count)
             try recover(configuration.interface.name)
             let names = configuration.peers.compactMap(\.endpoint).filter { $0.address == nil }.map(\.host)
             if !names.isEmpty { logger.info("looking up \(Set(names).sorted().joined(separator: ", "))") }
             let endpoints = try EndpointLookup().addresses(configuration)
             let mark = NetworkPlan.mark(for: configuration, endpoints: endpoints)
-            let device = try Port.tun(name: configuration.interface.name)
-            let network = try Port.udp(port: configuration.interface.listenPort, mark: mark)
+            let opened = try Tunnel.open(configuration, plan, mark: mark)
             let inbox = try ControlInbox()
             let node = try Node(
-                settings, device: device.port, network: network.port, random: SystemRandomNumberGenerator(),
-                logger: logger, now: started, resolve: Tunnel.resolver(inbox))
-            let plan = NetworkPlan(configuration, endpoints: endpoints, device: device.name, mark: mark)
-            let setup = try setUp(plan, name: configuration.interface.name)
+                settings, workers: opened.workers, random: SystemRandomNumberGenerator(), logger: logger, now: started,
+                resolve: Tunnel.resolver(inbox))
+            let setup = try setUp(
+                NetworkPlan(configuration, endpoints: endpoints, device: opened.device, mark: mark),
+                name: configuration.interface.name)
             let loop = ControlLoop(node: node, inbox: inbox, setup: setup, logger: logger, ended: ended)
             do {
                 return Parts(
-                    inbox: inbox, control: try loop.start(addresses: endpoints), interface: device.name,
-                    port: network.number, mark: mark, endpoints: endpoints)
+                    inbox: inbox, control: try loop.start(addresses: endpoints), interface: opened.device,
+                    port: opened.port, mark: mark, endpoints: endpoints, aeads: aeads)
             } catch {
                 do { try setup.restore() } catch { logger.error("\(error)") }
                 throw error
@@ -163,6 +167,28 @@ public class Tunnel: @unchecked Sendable { // not final, so unchecked: all that 
         } catch {
             throw TunnelError(.system, "\(error)")
         }
+    }
+
+    /// A queue of the device and a UDP port for each worker.
+    private static func open(
+        _ configuration: Configuration, _ plan: WorkerPlan, mark: UInt32?
+    ) throws(CoreError) -> (workers: [WorkerSetup], device: String, port: UInt16) {
+        let interface = configuration.interface
+        let offload = configuration.features.offload != .off
+        let first = try Port.tun(name: interface.name, offload: offload)
+        var devices = [first.port]
+        for _ in 0..<plan.count - 1 { devices.append(try Port.tun(name: first.name, offload: offload).port) }
+        let network = try Port.udp(
+            Port.UDPOptions(
+                port: interface.listenPort, mark: mark, offload: offload,
+                busyPoll: interface.busyPoll.map { UInt32($0.wholeNanoseconds / 1000) } ?? 0, workers: plan.count))
+        let memory = plan.memory(configuration)
+        let workers = (0..<plan.count).map { index in
+            WorkerSetup(
+                device: devices[index], network: network.ports[index], memory: memory[index],
+                busyPoll: interface.busyPoll, cpu: plan.cpus[index])
+        }
+        return (workers, first.name, network.number)
     }
 
     /// Says goodbye to the peers, restores the system, and ends. Returns when all of that is done.

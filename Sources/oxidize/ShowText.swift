@@ -11,7 +11,10 @@ extension TunnelStatus {
         ]
         if let firewallMark { lines.append("  fwmark: 0x\(String(firewallMark, radix: 16))") }
         lines.append("  up for: \(span(uptimeS))")
-        for peer in peers { lines += [""] + peer.lines(style) }
+        lines.append("  encryption offered: \(aeadsOffered.joined(separator: ", ")) (\(aeadsOfferedReason))")
+        lines += aeads.map { "  \($0.name): \($0.text)" }
+        lines += workerLines
+        for peer in peers { lines += [""] + peer.lines(style, aeadReason: reasonForAEAD(of: peer)) }
         let dropped = drops.filter { $0.value > 0 }.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
         if !dropped.isEmpty { lines += ["", "\(style.bold("drops")):"] + dropped.map { "  \($0.key): \($0.value)" } }
         let failures = [("device", device), ("network", network)].flatMap { name, port in port.lines(name) }
@@ -20,8 +23,39 @@ extension TunnelStatus {
     }
 }
 
+extension TunnelStatus {
+    /// Threads, memory and offloads.
+    fileprivate var workerLines: [String] {
+        let cpus = workers.compactMap(\.cpu).map(String.init)
+        let place = cpus.isEmpty ? "on any CPU" : "on CPU \(cpus.joined(separator: ", "))"
+        let nodes = workers.compactMap(\.numaNode).map(String.init)
+        let memory =
+            numaNodes == 1
+            ? "one NUMA node: nothing to choose"
+            : nodes.isEmpty ? "\(numaNodes) NUMA nodes, buffers from any" : "buffers from NUMA node \(nodes.joined(separator: ", "))"
+        var lines = ["  workers: \(workers.count), \(place) (\(memory))"]
+        let handed = workers.reduce(0) { $0 + $1.handedOver }
+        if handed > 0 { lines.append("  packets that workers handed over to each other: \(handed)") }
+        for size in (workers.first?.buffers ?? []).indices {
+            let buffers = workers.map { $0.buffers[size] }
+            let count = buffers.reduce(0) { $0 + $1.count }, grown = buffers.reduce(0) { $0 + $1.grown }
+            lines.append(
+                "  buffers of \(bytes(UInt64(buffers[0].bytes))): \(count) in \(buffers[0].pages) pages"
+                    + (grown > 0 ? ", grown \(grown) times" : ""))
+        }
+        lines.append("  offload: device \(device.offloadText), network \(network.offloadText)")
+        return lines
+    }
+}
+
+extension TunnelStatus.Port {
+    fileprivate var offloadText: String {
+        (offload ? "on" : "off") + (offloadFallbacks > 0 ? " (refused by the kernel \(offloadFallbacks) times)" : "")
+    }
+}
+
 extension TunnelStatus.Peer {
-    fileprivate func lines(_ style: TextStyle) -> [String] {
+    fileprivate func lines(_ style: TextStyle, aeadReason: String?) -> [String] {
         var lines = ["\(style.yellow("peer")): \(style.yellow(name ?? publicKey))"]
         if name != nil { lines.append("  public key: \(publicKey)") }
         if presharedKey { lines.append("  preshared key: (hidden)") }
@@ -38,13 +72,20 @@ extension TunnelStatus.Peer {
         if encrypted == false {
             lines.append("  encryption: \(style.red("NOT ENCRYPTED: both ends call this network trusted"))")
         } else if let aead {
-            lines.append("  encryption: \(aead)")
+            lines.append("  encryption: \(aead)\(aeadReason.map { " (\($0))" } ?? "")")
         }
         lines += paths.map { "  path: \($0.text)" }
         if let persistentKeepaliveS {
             lines.append("  persistent keepalive: every \(span(persistentKeepaliveS))")
         }
         return lines
+    }
+}
+
+extension TunnelStatus.AEADCost {
+    fileprivate var text: String {
+        guard let sealNs else { return "not on this CPU" }
+        return "\(decimal(sealNs, 0)) ns for a packet of 1,400 bytes, by \(provider)"
     }
 }
 

@@ -40,17 +40,20 @@ static void write_line(const uint8_t *bytes, size_t len) {
     fflush(stdout);
 }
 
-static void send_sealed(const ox_keys *keys, const uint8_t *data, size_t len) {
+static void send_sealed(ox_aead_engine *engine, const ox_keys *keys, const uint8_t *data, size_t len) {
     uint8_t sealed[OX_HANDSHAKE_PAYLOAD_MAX + OX_TAG_BYTES];
     memcpy(sealed, data, len);
-    ox_keys_seal(keys, 0, 0, NULL, 0, sealed, len);
+    ox_aead_job job = {.from = sealed, .to = sealed, .len = (uint32_t)len};
+    ox_keys_seal(engine, keys, 0, &job, 1);
     write_line(sealed, len + OX_TAG_BYTES);
 }
 
-static void expect_sealed(const ox_keys *keys, const uint8_t *data, size_t len) {
+static void expect_sealed(ox_aead_engine *engine, const ox_keys *keys, const uint8_t *data, size_t len) {
     uint8_t sealed[LINE_BYTES_MAX];
     must(read_line(sealed) == len + OX_TAG_BYTES, "a transport message has the wrong length");
-    must(ox_keys_open(keys, 0, 0, NULL, 0, sealed, len) == OX_OK, "a transport message does not open");
+    ox_aead_job job = {.from = sealed, .to = sealed, .len = (uint32_t)len};
+    ox_keys_open(engine, keys, 0, &job, 1);
+    must(job.authentic, "a transport message does not open");
     must(memcmp(sealed, data, len) == 0, "a transport message says something else");
 }
 
@@ -88,11 +91,13 @@ int main(int argc, char **argv) {
         write_line(message, len);
     }
     ox_keys *keys = ox_handshake_keys(handshake, OX_AEAD_CHACHA20POLY1305);
-    must(keys != NULL, "no memory");
-    if (initiator) send_sealed(keys, theirs, theirs_len);
-    expect_sealed(keys, mine, mine_len);
-    if (!initiator) send_sealed(keys, theirs, theirs_len);
+    ox_aead_engine *engine = ox_aead_engine_create();
+    must(keys != NULL && engine != NULL, "no memory");
+    if (initiator) send_sealed(engine, keys, theirs, theirs_len);
+    expect_sealed(engine, keys, mine, mine_len);
+    if (!initiator) send_sealed(engine, keys, theirs, theirs_len);
     ox_keys_destroy(keys);
+    ox_aead_engine_destroy(engine);
     ox_handshake_destroy(handshake);
     ox_identity_destroy(local);
     return 0;

@@ -382,6 +382,96 @@ s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); s.bind(("::", 51820)); ti
 check "up says why a tunnel does not come up" says_why
 check "and nothing is left of that" within 2 unchanged "$client"
 
+# ---- several workers ---------------------------------------------------------------------------------------------
+
+several_file() { # the relay's, with a peer for each of its two workers and one more
+    cat <<EOF
+[interface]
+name = "oxm"
+private-key = "$(cat "$scratch/relay.key")"
+address = ["10.9.11.1/24", "10.9.12.1/24", "10.9.13.1/24"]
+listen-port = 51821
+workers = 2
+[relay]
+EOF
+    local i
+    for i in 1 2 3; do
+        printf '[[peer]]\npublic-key = "%s"\nallowed-ips = "10.9.1%d.2/32"\n' "$(cat "$scratch/many$i.pub")" "$i"
+    done
+}
+many_file() { # NUMBER
+    client_file "oxm$1" "many$1" 192.0.2.2:51821 "\"10.9.1$1.0/24\"" | grep -v preshared-key |
+        sed "s/^address.*/address = \"10.9.1$1.2\/24\"/"
+}
+for i in 1 2 3; do
+    "$oxidize" genkey >"$scratch/many$i.key"
+    "$oxidize" pubkey <"$scratch/many$i.key" >"$scratch/many$i.pub"
+    many_file "$i" >"$scratch/many$i.toml"
+done
+several_file >"$scratch/several.toml"
+start "$relay" relay "$scratch/several.toml"; several_pid=$started
+many_pids=()
+for i in 1 2 3; do start "$client" client "$scratch/many$i.toml"; many_pids+=("$started"); done
+several_connect() { # each client knows one of the relay's addresses
+    local i
+    for i in 1 2 3; do within 5 reaches "$client" "10.9.1$i.1" &&
+            reaches "$relay" -I "10.9.1$i.1" "10.9.1$i.2" || return 1; done
+}
+# Each client sends 4 MiB to the relay and gets them back, all at once, over several connections each.
+several_transfer() {
+    inside "$relay" timeout 60 python3 - "$scratch/port" <<'PYTHON' &
+import socket, sys, threading
+l = socket.create_server(("", 0), backlog=64); open(sys.argv[1], "w").write(str(l.getsockname()[1]))
+def echo(c):
+    while b := c.recv(1 << 16): c.sendall(b)
+    c.close()
+threads = [threading.Thread(target=echo, args=(l.accept()[0],)) for _ in range(12)]
+for t in threads: t.start()
+for t in threads: t.join()
+PYTHON
+    local receiver=$!
+    within 5 test -s "$scratch/port" || return 1
+    inside "$client" timeout 60 python3 - "$(cat "$scratch/port")" <<'PYTHON' || return 1
+import hashlib, os, socket, sys, threading
+data = os.urandom(1 << 20); same = []
+def run(i):
+    s = socket.create_connection((f"10.9.1{i}.1", int(sys.argv[1]))); got = bytearray()
+    def read():
+        while b := s.recv(1 << 16): got.extend(b)
+    r = threading.Thread(target=read); r.start()
+    s.sendall(data); s.shutdown(socket.SHUT_WR); r.join(); same.append(bytes(got) == data)
+threads = [threading.Thread(target=run, args=(i,)) for i in (1, 2, 3) for _ in range(4)]
+for t in threads: t.start()
+for t in threads: t.join()
+sys.exit(same != [True] * 12)
+PYTHON
+    wait "$receiver"
+    rm "$scratch/port"
+}
+shows_workers() {
+    holds "$relay" oxm '
+        len(s["workers"]) == 2 and [w["peers"] for w in s["workers"]] == [2, 1]
+        and all(w["network"]["received"] > 1000 and w["network"]["sent"] > 1000 for w in s["workers"])
+        and not {"session_unknown", "handoff_full", "no_session"} & s["drops"].keys()'
+}
+# The kernel learns from what is written to the device which queue a flow is read from.
+hands_little_over() {
+    holds "$relay" oxm '
+        sum(w["handed_over"] for w in s["workers"]) < 0.1 * sum(w["device"]["received"] for w in s["workers"])'
+    local outcome=$?
+    python3 -c 'import json, sys; s = json.load(open(sys.argv[1])); print("#", *((w["handed_over"], w["device"]["received"])
+        for w in s["workers"]))' "$scratch/status"
+    return "$outcome"
+}
+check "three clients connect to a relay of two workers" several_connect
+check "4 MiB each way of each, over connections at once, arrive unchanged" several_transfer
+check "both workers had their peers' datagrams" shows_workers
+check "few packets were handed over" hands_little_over
+check "show says how many workers there are" \
+    prints 'workers: 2, on CPU .*NUMA' "$oxidize" show oxm --state-directory "$scratch/run-$relay"
+check "the relay of two workers ends with exit code 0" end "$several_pid"
+for pid in "${many_pids[@]}"; do end "$pid"; done
+
 # ---- systemd and privileges ----------------------------------------------------------------------------------------
 
 tells_systemd() {

@@ -1,7 +1,8 @@
 /*
- * Invariants of the parser, ECN and ICMP over any bytes. The input is the packet; libFuzzer gives it as an allocation
+ * Invariants of the parsers, checksums, ECN and ICMP over any bytes. The input is the packet; libFuzzer gives it as an allocation
  * of exactly its length, so AddressSanitizer sees every read outside of it.
  */
+#include "oxcore/cpu.h"
 #include "oxcore/packet.h"
 
 #include <stdlib.h>
@@ -106,12 +107,53 @@ static void check_too_big(const uint8_t *data, size_t size, const ox_headers *h)
     free(out);
 }
 
+/* Every variant of the batch parser gives what ox_parse() and ox_flow_hash() give. Around the packet lie prefixes of it. */
+static void check_batch(const uint8_t *data, size_t size, ox_verdict verdict, const ox_headers *headers) {
+    enum { PACKETS = 17 }; /* more than one step of the widest variant */
+    static ox_parsed parsed;
+    const uint8_t *packets[PACKETS];
+    uint32_t lengths[PACKETS];
+    ox_flow_key key;
+    ox_flow_key_init(&key, size);
+    for (uint32_t i = 0; i < PACKETS; i++) {
+        packets[i] = data;
+        lengths[i] = i % 3 == 2 && size >= i ? (uint32_t)size - i : (uint32_t)size;
+    }
+    uint32_t count;
+    const ox_parse_variant *variants = ox_parse_variants(&count);
+    for (uint32_t v = 0; v < count; v++) {
+        if (!ox_cpu_has(variants[v].cpu)) continue;
+        variants[v].parse(&key, packets, lengths, PACKETS, &parsed);
+        for (uint32_t i = 0; i < PACKETS; i++) {
+            if (lengths[i] != size) {
+                ox_headers cut;
+                CHECK(parsed.verdicts[i] == ox_parse(data, lengths[i], &cut));
+                continue;
+            }
+            CHECK(parsed.verdicts[i] == verdict);
+            CHECK(parsed.hashes[i] == (verdict == OX_PASS ? ox_flow_hash(&key, data, headers) : 0));
+            CHECK(verdict != OX_PASS || same(&parsed.headers[i], headers));
+        }
+    }
+}
+
+static void check_checksums(const uint8_t *data, size_t size) {
+    uint32_t count;
+    const ox_checksum_variant *variants = ox_checksum_variants(&count);
+    for (uint32_t v = 0; v < count; v++) {
+        if (ox_cpu_has(variants[v].cpu))
+            CHECK(variants[v].add(data, size, (uint32_t)size) == ox_checksum_add(data, size, (uint32_t)size));
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     ox_headers headers;
     const ox_verdict verdict = ox_parse(data, size, &headers);
     CHECK(verdict <= OX_DROP_PACKET_EXTENSIONS);
+    check_batch(data, size, verdict, &headers);
+    check_checksums(data, size);
     if (verdict != OX_PASS) return 0;
 
     check_headers(data, size, &headers);

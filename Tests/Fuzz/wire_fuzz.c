@@ -19,7 +19,10 @@ static void header(const uint8_t *data, size_t size, uint32_t session_bytes) {
         return;
     }
     uint8_t again[OX_HEADER_MAX];
-    CHECK(ox_header_write(again, h.session, session_bytes, h.truncated, h.number_bytes) == h.header_bytes);
+    uint32_t written = h.car ? ox_header_write_car(again, h.session, session_bytes, h.truncated, h.number_bytes,
+                                                   h.car_index, h.car_last)
+                             : ox_header_write(again, h.session, session_bytes, h.truncated, h.number_bytes);
+    CHECK(written == h.header_bytes && (h.car || !h.car_last));
     CHECK(h.header_bytes <= size && memcmp(again, data, h.header_bytes) == 0);
     if (size < h.header_bytes + 8u) return;
     uint64_t next = ox_load_be64(data + h.header_bytes) >> 2;

@@ -59,6 +59,9 @@ struct ConfigurationChangeTests {
     @Test(arguments: [
         ("listen-port = 443", "", "listen-port in [interface] changes from 443 to 51820"),
         ("mtu = 1_400", "", "mtu in [interface] changes from 1400 to 1500"),
+        ("buffer-memory = \"96 MB\"", "", "buffer-memory in [interface] changes from \"96MB\" to \"64MB\""),
+        ("busy-poll = 50", "", "busy-poll in [interface] changes from 50 to \"off\""),
+        ("cpus = [1, 0]", "", "cpus in [interface] changes from [1, 0] to []"),
         ("fwmark = 0xca6c", "", "fwmark in [interface] changes from 0xca6c to \"auto\""),
         ("nat = [\"eth0\", \"eth1\"]", "nat = true", "nat in [relay] changes from [\"eth0\", \"eth1\"] to true"),
         ("split = \"off\"", "", "split in [features] changes from \"off\" to \"auto\""),

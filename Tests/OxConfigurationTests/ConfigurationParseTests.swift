@@ -16,6 +16,8 @@ struct ConfigurationParseTests {
         #expect(interface.firewallMark == nil)
         #expect(interface.table == .automatic)
         #expect(interface.unencryptedNetworks.isEmpty)
+        #expect(interface.workers == .automatic && interface.cpus.isEmpty && interface.busyPoll == nil)
+        #expect(interface.hugePages == .auto && interface.bufferMemory == 64 << 20)
         #expect(interface.privateKey.withBytes { $0.count == 32 && $0[0] == 1 && $0[31] == 1 })
         #expect(configuration.logLevel == .info)
         #expect(configuration.features.batch == .auto && configuration.features.pathMTUDiscovery == .auto)
@@ -39,6 +41,8 @@ struct ConfigurationParseTests {
         #expect(interface.firewallMark == 0xca6c)
         #expect(interface.table == .number(1234))
         #expect(interface.unencryptedNetworks.map(\.description) == ["192.168.7.0/24", "127.0.0.0/8"])
+        #expect(interface.workers == .number(2) && interface.cpus == [1, 0] && interface.busyPoll == .microseconds(50))
+        #expect(interface.hugePages == .on && interface.bufferMemory == 96 << 20)
         #expect(interface.privateKey == SecretKey(bytes: [UInt8](repeating: 9, count: 32)))
         #expect(configuration.peers.map(\.name) == ["laptop", nil])
         #expect(configuration.peers[0].presharedKey == SecretKey(bytes: [UInt8](repeating: 3, count: 32)))
@@ -48,7 +52,9 @@ struct ConfigurationParseTests {
         #expect(configuration.peers[1].endpoint?.address == SocketAddress("[2001:db8::1]:51820"))
         #expect(
             configuration.features
-                == .init(batch: .on, split: .off, aesGCM: .auto, pathMTUDiscovery: .on))
+                == .init(
+                    batch: .on, split: .off, train: .on, coalesce: .auto, offload: .off, aesGCM: .auto, ipsecMB: .off, simd: .auto,
+                    pathMTUDiscovery: .on))
         #expect(configuration.logLevel == .debug)
     }
 

@@ -34,6 +34,11 @@ enum Sample {
             "192.168.7.0/24",  # the lab
             "127.0.0.0/8",
         ]
+        workers = 2
+        cpus = [1, 0]
+        busy-poll = 50
+        huge-pages = "on"
+        buffer-memory = "96 MB"
 
         [relay]
         forward = false
@@ -55,7 +60,11 @@ enum Sample {
         [features]
         batch = "on"
         split = "off"
+        train = "on"
+        coalesce = "auto"
+        offload = "off"
         aes-gcm = "auto"
+        ipsec-mb = "off"
         path-mtu-discovery = "on"
 
         [log]

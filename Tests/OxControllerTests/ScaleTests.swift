@@ -71,24 +71,44 @@ import Testing
 
     @Test func `ids are unique while issued, rest after use, and run out with a word`() {
         var ids = SessionIDAllocator(bytes: 1, start: 250)
-        let all = (0..<256).compactMap { _ in ids.issue() }
+        let all = (0..<256).compactMap { _ in ids.issue(for: PeerID(0)) }
         #expect(Set(all).count == 256 && all[0] == SessionID(250) && all.allSatisfy { $0.rawValue < 256 })
-        #expect(ids.issue() == nil)
+        #expect(ids.issue(for: PeerID(0)) == nil)
         ids.release(all[9])
         ids.release(all[9])
         ids.release(all[3])
-        #expect(ids.issue() == all[9])
-        #expect(ids.issue() == all[3])
-        #expect(ids.issue() == nil)
+        #expect(ids.issue(for: PeerID(0)) == all[9])
+        #expect(ids.issue(for: PeerID(0)) == all[3])
+        #expect(ids.issue(for: PeerID(0)) == nil)
 
         var many = SessionIDAllocator(bytes: 4, start: 0)
         var distinct: Set<SessionID> = []
         for _ in 0..<100_000 {
-            let id = many.issue()!
+            let id = many.issue(for: PeerID(0))!
             distinct.insert(id)
             many.release(id)
         }
         #expect(distinct.count == SessionIDAllocator.restingMost)
         #expect(many.issuedCount == 0)
+    }
+
+    @Test(arguments: [2, 3, 16])
+    func `the ids of a peer lead to its worker, and a share runs out alone`(workers: Int) {
+        var ids = SessionIDAllocator(bytes: 1, start: 250, workers: workers)
+        var all: Set<SessionID> = []
+        for peer in (0..<UInt32(workers)).map({ PeerID($0) }) {
+            while let id = ids.issue(for: peer) {
+                #expect(id.worker(of: workers) == peer.worker(of: workers))
+                #expect(all.insert(id).inserted && id.rawValue < 256)
+            }
+        }
+        #expect(all.count == 256)
+        ids.release(SessionID(UInt32(workers) + 1))
+        #expect(ids.issue(for: PeerID(0)) == nil)
+        #expect(ids.issue(for: PeerID(1)) == SessionID(UInt32(workers) + 1))
+
+        var longer = SessionIDAllocator(bytes: 2, start: 65_000, workers: workers)
+        let some = Set((0..<4000).compactMap { _ in longer.issue(for: PeerID(1)) })
+        #expect(some.count == 4000 && some.allSatisfy { $0.rawValue < 65_536 && $0.worker(of: workers) == 1 })
     }
 }

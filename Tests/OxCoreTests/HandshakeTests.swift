@@ -93,4 +93,8 @@ import Testing
         #expect(try Core.sealingCost(.chaCha20Poly1305) > 0)
         if Core.supports(aead: AEAD.aes256GCM.rawValue) { #expect(try Core.sealingCost(.aes256GCM) > 0) }
     }
+
+    @Test func `an AEAD's provider has a name`() {
+        #expect(Core.provider(of: .chaCha20Poly1305).contains(/ipsec-mb 1\.3|libsodium 1\.0\.[0-9]+ \(.+\)/))
+    }
 }

@@ -62,7 +62,8 @@ struct AdminMessageTests {
 
     @Test func `a status keeps its values, and names of drops as they are`() throws {
         let port = TunnelStatus.Port(
-            received: 1, sent: 2, sendFailed: 3, lastFailure: "no/route", kernelDrops: 4, kernelDropsHandshake: 5)
+            received: 1, sent: 2, sendFailed: 3, lastFailure: "no/route", kernelDrops: 4, kernelDropsHandshake: 5,
+            offload: true, offloadFallbacks: 0, superReceived: 6, superSent: 7)
         let path = TunnelStatus.Path(
             id: 0, remoteAddress: "[2001:db8::1]:51820", mtuBytes: 1452, rttMs: 40.25, rttVarianceMs: 0.5, rttMinMs: 39,
             lossPercent: 1.5, datagramsSent: 1, datagramsReceived: 2, bytesSent: .max, bytesReceived: 4, acknowledged: 5,
@@ -80,14 +81,16 @@ struct AdminMessageTests {
         #expect(silent.hint?.hasPrefix("no answer from relay.test:443: is the endpoint right") == true)
         let status = TunnelStatus(
             interface: "ox0", pid: 4321, role: "client", publicKey: "key=", listenPort: 51820, firewallMark: nil, uptimeS: 3,
-            aeadsOffered: ["aes-256-gcm"], peers: [peer], drops: ["no_route": 1, "replay_old_packet": 2], device: port,
-            network: port)
+            aeadsOffered: ["aes-256-gcm"], aeadsOfferedReason: "fast",
+            aeads: [.init(name: "aes-256-gcm", provider: "libsodium 1.0.18", sealNs: 900.5)], peers: [peer],
+            drops: ["no_route": 1, "replay_old_packet": 2], device: port, network: port,
+            workers: [], numaNodes: 1)
         let line = AdminProtocol.line(AdminResponse(status: status))
         #expect(AdminProtocol.read(response: line)?.status == status)
         for part in [
             #""rtt_variance_ms":0.5"#, #""loss_percent":1.5"#, #""allowed_ips":["10.0.0.0/8"]"#, #""no_route":1"#,
             #""replay_old_packet":2"#, #""persistent_keepalive_s":25"#, #""bytes_sent":18446744073709551615"#,
-            #""last_failure":"no/route""#, #""pid":4321"#,
+            #""last_failure":"no/route""#, #""pid":4321"#, #""aeads_offered_reason":"fast""#, #""seal_ns":900.5"#,
         ] { #expect(line.contains(part), "\(part) in \(line)") }
     }
 }

@@ -10,7 +10,7 @@ func configuration(interface: String = "", relay: String? = nil, peers: [String]
     var text = "[interface]\nname = \"ox0\"\n\(key)\n\(interface)\n"
     if let relay { text += "[relay]\n\(relay)\n" }
     for (index, peer) in peers.enumerated() {
-        let letter = ["B", "C", "D", "E"][index]
+        let letter = ["B", "C", "D", "E", "F", "G", "H", "I", "J"][index]
         text += "[[peer]]\npublic-key = \"\(letter)" + String(repeating: "A", count: 41) + "E=\"\n\(peer)\n"
     }
     return try Configuration.parse(text: text, file: "ox0.toml") { path throws(ConfigurationFile.Unreadable) in

@@ -49,9 +49,9 @@ private final class NamedClient {
         var sent: [String] = []
         for _ in 0..<Int(duration.inMilliseconds / 100) {
             now += .milliseconds(100)
-            _ = node.worker.turn(now: now)
+            _ = node.workers[0].turn(now: now)
             node.control(now: now, wall: WallTime(nanoseconds: now.nanoseconds))
-            _ = node.worker.turn(now: now)
+            _ = node.workers[0].turn(now: now)
             while let packet = network.pop() { sent += packet.to.map { [$0.description] } ?? [] }
         }
         return sent

@@ -41,7 +41,7 @@ import Testing
     private func rest(_ node: Node, at seconds: UInt64) {
         let now = Instant(nanoseconds: seconds * 1_000_000_000)
         for _ in 0..<100 {
-            _ = node.worker.turn(now: now)
+            _ = node.workers[0].turn(now: now)
             node.control(now: now, wall: WallTime(nanoseconds: now.nanoseconds))
         }
     }

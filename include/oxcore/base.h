@@ -65,6 +65,7 @@ const char *ox_status_name(ox_status status);
     X(OX_DROP_PACKET_LENGTH, "packet_length")                                                                        \
     X(OX_DROP_PACKET_EXTENSIONS, "packet_extensions")                                                                \
     X(OX_DROP_PACKET_TOO_BIG, "packet_too_big")                                                                      \
+    X(OX_DROP_CHECKSUM_WRONG, "checksum_wrong")                                                                      \
     /* egress */                                                                                                     \
     X(OX_DROP_NO_ROUTE, "no_route")                                                                                  \
     X(OX_DROP_NO_SESSION, "no_session")                                                                              \
@@ -73,6 +74,7 @@ const char *ox_status_name(ox_status status);
     X(OX_DROP_POOL_EMPTY, "pool_empty")                                                                              \
     X(OX_DROP_NUMBERS_SPENT, "numbers_spent")                                                                        \
     X(OX_DROP_SEND_FAILED, "send_failed")                                                                            \
+    X(OX_DROP_HANDOFF_FULL, "handoff_full")                                                                          \
     /* ingress: the datagram */                                                                                      \
     X(OX_DROP_DATAGRAM_SHORT, "datagram_short")                                                                      \
     X(OX_DROP_DATAGRAM_LONG, "datagram_long")                                                                        \
@@ -88,6 +90,8 @@ const char *ox_status_name(ox_status status);
     X(OX_DROP_FRAME_UNKNOWN, "frame_unknown")                                                                        \
     X(OX_DROP_SPLIT_MALFORMED, "split_malformed")                                                                    \
     X(OX_DROP_SPLIT_UNFINISHED, "split_unfinished")                                                                  \
+    X(OX_DROP_TRAIN_MALFORMED, "train_malformed")                                                                    \
+    X(OX_DROP_TRAIN_UNFINISHED, "train_unfinished")                                                                  \
     X(OX_DROP_SOURCE_NOT_ALLOWED, "source_not_allowed")                                                              \
     X(OX_DROP_ECN_NOT_CAPABLE, "ecn_not_capable")                                                                    \
     X(OX_DROP_DEVICE_WRITE, "device_write")                                                                          \

@@ -1,8 +1,8 @@
 /**
  * @file  AEADs, transport keys, and the OxTunnel handshake: Noise_IKpsk2_25519_ChaChaPoly_BLAKE2b.
  *
- * All primitives are libsodium's. Section numbers are those of OxTunnel's specification (Wire.md); "Noise" is the
- * Noise Protocol Framework, revision 34.
+ * All primitives are libsodium's, except that Intel's ipsec-mb computes the AEADs of ::ox_keys where it is installed.
+ * Section numbers are those of OxTunnel's specification (Wire.md); "Noise" is the Noise Protocol Framework, revision 34.
  *
  * Memory:  every secret lives in locked, guarded memory of libsodium's and is wiped when its object is destroyed.
  *          The create functions allocate; nothing else here does.
@@ -68,18 +68,44 @@ ox_keys *ox_keys_create(ox_aead aead, const uint8_t send[OX_KEY_BYTES], const ui
 void ox_keys_destroy(ox_keys *keys);
 ox_aead ox_keys_aead(const ox_keys *keys);
 
+enum { OX_AEAD_JOBS_MAX = 64 };
+
+/** One datagram to seal or to open. `from` and `to` are the same, or do not overlap. */
+typedef struct ox_aead_job {
+    uint64_t number;      /**< packet number */
+    const uint8_t *aad;   /**< the datagram's header */
+    const uint8_t *from;  /**< sealing: plaintext. Opening: ciphertext, the tag behind it */
+    uint8_t *to;          /**< sealing: ciphertext, the tag behind it. Opening: plaintext */
+    uint32_t len;         /**< of the plaintext */
+    uint8_t aad_len;      /**< at most 16 */
+    bool authentic;       /**< opening: the result. When false, `to` is unspecified and must not be used */
+} ox_aead_job;
+
+/** What a thread needs to run AEADs: the provider's state. Belongs to one thread. */
+typedef struct ox_aead_engine ox_aead_engine;
+/** NULL without memory. After ox_init(). */
+ox_aead_engine *ox_aead_engine_create(void);
+void ox_aead_engine_destroy(ox_aead_engine *engine);
+
 /**
- * Seals `data[0..<len]` in place and writes the tag behind it. The nonce is the path id (32 bits, little-endian)
- * followed by the packet number (64 bits, little-endian); a (path, number) pair is used once in the life of a key.
+ * Who computes an AEAD here, chosen once in ox_init(): such as "ipsec-mb 1.3.0 AVX-512", or libsodium and why it is that, as in
+ * "libsodium 1.0.18 (ipsec-mb is not installed)".
  */
-void ox_keys_seal(const ox_keys *keys, uint32_t path, uint64_t number, const uint8_t *aad, size_t aad_len,
-                  uint8_t *data, size_t len);
+const char *ox_aead_provider(ox_aead aead);
 /**
- * Opens `data[0..<len]` in place; the tag is `data[len ..< len + ox_aead_tag_bytes()]`.
- * @return ::OX_OK, or ::OX_E_AUTH, and then `data` is unspecified and must not be used.
+ * Uses libsodium for everything from now on (or, with false, the chosen provider again): for comparisons, before any
+ * engine or key is made.
  */
-OX_MUST_USE ox_status ox_keys_open(const ox_keys *keys, uint32_t path, uint64_t number, const uint8_t *aad,
-                                   size_t aad_len, uint8_t *data, size_t len);
+void ox_aead_force_libsodium(bool force);
+
+/**
+ * Seals 1 to ::OX_AEAD_JOBS_MAX datagrams. The nonce is the path id (32 bits, little-endian) followed by the packet number
+ * (64 bits, little-endian); a (path, number) pair is used once in the life of a key. Whoever computes it, the bytes are
+ * the same.
+ */
+void ox_keys_seal(ox_aead_engine *engine, const ox_keys *keys, uint32_t path, ox_aead_job *jobs, uint32_t count);
+/** Opens 1 to ::OX_AEAD_JOBS_MAX datagrams: each job tells whether it is authentic. */
+void ox_keys_open(ox_aead_engine *engine, const ox_keys *keys, uint32_t path, ox_aead_job *jobs, uint32_t count);
 
 /* ---- keys of people ----------------------------------------------------------------------------------------- */
 

@@ -2,6 +2,8 @@
  * @file  All of the C core, for C and C++. Each header is the manual of its room:
  *
  *     base.h     statuses, verdicts (why a packet was dropped), addresses, byte order, assertions
+ *     cpu.h      instructions that the processor has
+ *     machine.h  NUMA nodes and huge pages
  *     ring.h     records from one thread to another
  *     packet.h   buffers, the parser of IP packets, checksums
  *     crypto.h   keys, AEADs, the handshake and its cookies
@@ -54,8 +56,10 @@
 #define OXCORE_H
 
 #include "base.h"
+#include "cpu.h"
 #include "crypto.h"
 #include "io.h"
+#include "machine.h"
 #include "packet.h"
 #include "path.h"
 #include "process.h"

@@ -28,6 +28,17 @@ int ox_signals_next(int descriptor);
 void ox_thread_name(const char *name);
 
 /**
+ * Keeps the calling thread on one CPU.
+ *
+ * @return ::OX_OK, ::OX_E_LIMIT for a number that no CPU can have, or ::OX_E_SYSTEM with errno: EINVAL when this process
+ *         may not use that CPU.
+ */
+OX_MUST_USE ox_status ox_thread_pin(uint32_t cpu);
+
+/** Numbers of the CPUs that the calling thread may use, ascending, up to `max` of them. Returns how many there are. */
+uint32_t ox_cpus_allowed(uint32_t *cpus, uint32_t max);
+
+/**
  * Opens a file that exists in memory alone, holds `bytes`, and is read from its start. The caller closes it.
  *
  * @return ::OX_OK, or ::OX_E_SYSTEM with errno.

@@ -21,17 +21,19 @@ extern "C" {
 
 enum {
     OX_PEERS_MAX = 1 << 16,
+    OX_WORKERS_MAX = 16,       /**< that share the peers of one end */
     OX_PATHS_MAX = 1,          /**< paths of a peer in use: later versions raise it */
     OX_ROUTES_MAX = 1 << 20,
     OX_STAGED_MAX = 64,        /**< packets of a peer that wait for a session */
     OX_ACTIVITY_INTERVAL_MS = 250, /**< between two activity reports, or address reports, of a session */
     OX_EVENTS_RESERVED = 256,   /**< records of the event ring kept for events that happen once */
+    OX_TRAIN_SLOTS = 32,       /**< trains of which cars are missing, in a tunnel */
     OX_SPLIT_SLOTS = 512,      /**< halves of inner packets that wait for the other half, in a tunnel */
     OX_TURN_PACKETS_MAX = 256, /**< packets of one batch */
 };
 
 /** Features agreed in the handshake (Wire.md section 4.5). */
-enum { OX_FEATURE_BATCH = 1 << 0, OX_FEATURE_SPLIT = 1 << 1 };
+enum { OX_FEATURE_BATCH = 1 << 0, OX_FEATURE_SPLIT = 1 << 1, OX_FEATURE_TRAIN = 1 << 2 };
 
 /* ---- cryptokey routing -------------------------------------------------------------------------------------- */
 
@@ -64,6 +66,9 @@ typedef struct ox_policy {
     uint32_t cookies_per_second;     /**< cookie replies at most */
     uint32_t source_handshakes_per_second; /**< initiations a second from one source address under load */
     uint32_t inner_mtu;              /**< larger inner packets are answered with ICMP too-big */
+    uint64_t train_wait_ns;          /**< cars behind a missing one wait for it so long, at most */
+    bool train;                      /**< super-packets cross as trains where the session agreed to it */
+    bool coalesce;                   /**< packets of a flow that arrive together go to the device as one super-packet */
     bool batch;                      /**< pack several inner packets into a datagram where the session agreed to it */
 } ox_policy;
 
@@ -122,6 +127,8 @@ typedef enum OX_CLOSED_ENUM ox_event_kind {
     OX_EVENT_PEER_RETIRED,       /**< peer, object: likewise */
     OX_EVENT_DEVICE_LOST,        /**< the device is gone: nothing is read from it any more */
     OX_EVENT_POLICY_TAKEN,       /**< token = epoch: older policies are unused from here on */
+    OX_EVENT_POOL_LOW,           /**< size: the ::ox_buf_class of which few buffers are left */
+    OX_EVENT_SLAB_RETIRED,       /**< object: a slab that is not needed any more, to be destroyed */
 } ox_event_kind;
 
 /** What a session did. Times are 0 for never. */
@@ -153,9 +160,15 @@ typedef struct ox_tunnel_parameters {
     uint32_t session_id_bytes;     /**< 1 to 3: ids issued here are below 256 to its power */
     const ox_identity *identity;   /**< not owned; outlives the tunnel */
     ox_pool *pool;                 /**< not owned */
+    ox_aead_engine *engine;        /**< not owned */
     ox_ring *events;               /**< of ox_event records; not owned */
     ox_cookie_jar *cookies;        /**< not owned */
+    uint32_t worker;               /**< which of `workers` this tunnel is of */
+    uint32_t workers;              /**< at most ::OX_WORKERS_MAX; 0 is 1 */
 } ox_tunnel_parameters;
+
+/** Which of `workers` has a peer. The local ids of its sessions must be such that the kernel brings their data there. */
+static inline uint32_t ox_peer_worker(uint32_t peer, uint32_t workers) { return peer % workers; }
 
 /** NULL without memory. */
 ox_tunnel *ox_tunnel_create(const ox_tunnel_parameters *parameters);
@@ -184,12 +197,21 @@ void ox_tunnel_send_close(ox_tunnel *tunnel, uint32_t local, uint8_t reason, uin
 void ox_tunnel_send_handshake(ox_tunnel *tunnel, const uint8_t *bytes, size_t len, const ox_address *to);
 void ox_tunnel_drop_staged(ox_tunnel *tunnel, uint32_t peer, ox_verdict why);
 
-/** Inner packets from the device, in order. Takes the buffers. */
+/** Inner packets and super-packets from the device, in order. Takes the buffers. */
 void ox_tunnel_egress(ox_tunnel *tunnel, ox_list *packets, uint64_t now_ns);
-/** Outer datagrams from the network, in order. Takes the buffers. */
-void ox_tunnel_ingress(ox_tunnel *tunnel, ox_list *datagrams, uint64_t now_ns);
+/**
+ * Outer datagrams from the network, in order. Takes the buffers.
+ *
+ * @param more  more datagrams wait to be read: a train whose cars have come in part is held until the next call.
+ */
+void ox_tunnel_ingress(ox_tunnel *tunnel, ox_list *datagrams, bool more, uint64_t now_ns);
 /** Sends feedback and reports that are due. Returns when to call again, or UINT64_MAX. */
 uint64_t ox_tunnel_advance(ox_tunnel *tunnel, uint64_t now_ns);
+
+/** Whether the device had packets whose peers other workers have, and they have not been taken. */
+bool ox_tunnel_has_away(const ox_tunnel *tunnel);
+/** Those of one of them, to go through egress there: the caller takes the buffers. */
+void ox_tunnel_take_away(ox_tunnel *tunnel, uint32_t worker, ox_list *packets);
 
 /** Datagrams to send, and inner packets to deliver, since the last call: the caller takes the buffers. */
 void ox_tunnel_take_network(ox_tunnel *tunnel, ox_list *datagrams);

@@ -18,12 +18,17 @@ extern "C" {
 /* ---- data header (Wire.md section 5) ------------------------------------------------------------------------ */
 
 enum {
-    OX_HEADER_MAX = 9,         /**< type byte, 4 of session id, 4 of packet number */
+    OX_HEADER_MAX = 10,        /**< type byte, 4 of session id, 4 of packet number, 1 of a car */
     OX_SESSION_ID_BYTES_MAX = 4,
     OX_TYPE_DATA = 0x40,       /**< bits 7 and 6 of a data datagram's first byte are 01 */
     OX_TYPE_MASK = 0xc0,
-    OX_TYPE_RESERVED = 0x3c,   /**< bits that are zero in version 1 */
+    OX_TYPE_RESERVED = 0x38,   /**< bits that are zero in version 1 */
+    OX_TYPE_CAR = 0x04,        /**< the datagram is a car of a train (section 6.10) */
     OX_TYPE_NUMBER_BYTES = 0x03, /**< bytes of packet number less one */
+    OX_TRAIN_CARS_MAX = 64,
+    OX_TRAIN_SEGMENTS_MAX = 1024, /**< segments of a super-packet that crosses as a train */
+    OX_CAR_LAST = 0x80,        /**< of the byte that a car's header ends with; the others are its place in the train */
+    OX_TRAIN_META_BYTES = 4,   /**< in front of a train's content: bytes of a segment, bytes of a car */
 };
 
 /** A data datagram's header, its packet number still truncated. */
@@ -32,6 +37,9 @@ typedef struct ox_header {
     uint32_t truncated;   /**< the low bits of the packet number */
     uint8_t number_bytes; /**< 1 to 4 */
     uint8_t header_bytes; /**< all of the header: the AAD */
+    bool car;
+    bool car_last;
+    uint8_t car_index;    /**< below ::OX_TRAIN_CARS_MAX */
 } ox_header;
 
 /** Bytes of packet number to send, so that a receiver whose largest is at least `acknowledged` rebuilds it (section 5.2). */
@@ -39,6 +47,9 @@ uint32_t ox_number_bytes(uint64_t number, uint64_t next_expected);
 
 /** Writes the header; returns its bytes. `session_bytes` is 0 to 4 and `number_bytes` 1 to 4. */
 uint32_t ox_header_write(uint8_t *out, uint32_t session, uint32_t session_bytes, uint64_t number, uint32_t number_bytes);
+/** Likewise that of a car, a byte longer. */
+uint32_t ox_header_write_car(uint8_t *out, uint32_t session, uint32_t session_bytes, uint64_t number,
+                             uint32_t number_bytes, uint32_t index, bool last);
 
 /**
  * Reads a header whose session id has `session_bytes` bytes.

@@ -12,6 +12,8 @@ static uint64_t read_clock(clockid_t clock) {
 
 uint64_t lab_clock_ns(void) { return read_clock(CLOCK_MONOTONIC); }
 
+uint64_t lab_clock_thread_ns(void) { return read_clock(CLOCK_THREAD_CPUTIME_ID); }
+
 int64_t lab_clock_offset_from_realtime_ns(void) {
     const uint64_t realtime = read_clock(CLOCK_REALTIME);
     return (int64_t)(lab_clock_ns() - realtime);

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CLabBase
+import FoundationEssentials
 import Glibc
 
 /// Could not measure: the sentence says why. Exit code 1.
@@ -73,5 +74,22 @@ struct ReadyOptions: ParsableArguments {
 
     private static func writeLine(to descriptor: Int32, named name: String) throws {
         guard unsafe write(descriptor, "ready\n", 6) == 6 else { throw LabFailure("cannot write to \(name)") }
+    }
+}
+
+/// The programs that a command runs.
+struct ProgramOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("The program to measure. Default: the oxidize beside oxbench.", valueName: "path"))
+    var oxidize: String?
+
+    /// The paths of this program and of that one.
+    func find() throws -> (oxbench: String, oxidize: String) {
+        let itself = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        let beside = URL(filePath: itself).deletingLastPathComponent().appending(path: "oxidize").path
+        let program = oxidize ?? beside
+        guard FileManager.default.isExecutableFile(atPath: program) else {
+            throw LabFailure("there is no program \(program). Build it with 'make build', or name it with --oxidize.")
+        }
+        return (itself, program)
     }
 }

@@ -14,7 +14,14 @@ struct Report {
     }
 
     /// Keys in the order in which they are to be read.
-    typealias Result = KeyValuePairs<String, Value>
+    struct Result: ExpressibleByDictionaryLiteral, Sequence {
+        private(set) var fields: [(key: String, value: Value)]
+
+        init(_ fields: [(key: String, value: Value)]) { self.fields = fields }
+        init(dictionaryLiteral elements: (String, Value)...) { fields = elements.map { (key: $0.0, value: $0.1) } }
+
+        func makeIterator() -> IndexingIterator<[(key: String, value: Value)]> { fields.makeIterator() }
+    }
 
     let command: String
     let commit: String

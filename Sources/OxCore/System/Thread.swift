@@ -33,6 +33,11 @@ internal import Synchronization
         return SystemThread(made)
     }
 
+    /// Keeps the calling thread on one CPU.
+    public static func pin(to cpu: Int) throws(CoreError) {
+        try CoreError.check(ox_thread_pin(UInt32(cpu)), "keep a worker on CPU \(cpu)")
+    }
+
     /// Waits for its end. A second call returns at once.
     public func join() {
         let waited = thread.withLock { thread in

@@ -74,6 +74,35 @@ static void the_smallest_and_the_largest_records_come_out_whole(void **state) {
     assert_true(ox_ring_bytes(OX_RING_CAPACITY_MAX, OX_RING_RECORD_MAX) > (size_t)1 << 32);
 }
 
+static void a_batch_goes_in_and_comes_out_as_far_as_it_fits(void **state) {
+    (void)state;
+    for (uint32_t capacity = 1; capacity <= 64; capacity *= 2) {
+        ox_ring *ring = make_ring(capacity, sizeof(record));
+        record in[130], out[130];
+        uint64_t pushed = 0, popped = 0;
+        assert_int_equal(ox_ring_pop_many(ring, out, 130), 0);
+        /* Every size at every place of the ring, round and round. */
+        for (uint32_t count = 0; count <= 130; count++) {
+            for (uint32_t i = 0; i < count; i++) in[i] = record_of(pushed + i);
+            const uint32_t room = capacity - (uint32_t)(pushed - popped);
+            assert_int_equal(ox_ring_room(ring), room);
+            bool was_empty = false;
+            const uint32_t went = ox_ring_push_many(ring, in, count, &was_empty);
+            assert_int_equal(went, count < room ? count : room);
+            assert_int_equal(was_empty, pushed == popped && went != 0);
+            pushed += went;
+            const uint32_t max = (count * 7 + 3) % (capacity + 2), there = (uint32_t)(pushed - popped);
+            const uint32_t came = ox_ring_pop_many(ring, out, max);
+            assert_int_equal(came, max < there ? max : there);
+            for (uint32_t i = 0; i < came; i++, popped++) {
+                assert_int_equal(out[i].number, popped);
+                assert_int_equal(out[i].complement, ~popped);
+            }
+        }
+        free(ring);
+    }
+}
+
 enum { RECORDS = 200000 };
 
 typedef struct pair {
@@ -109,6 +138,41 @@ static void two_threads_pass_every_record_once_and_in_order(void **state) {
         }
         if (r.number != i || r.complement != ~i) wrong++;
         i++;
+    }
+    assert_int_equal(pthread_join(producer, NULL), 0);
+    assert_int_equal(wrong, 0);
+    free(p.ring);
+}
+
+/* The sizes of batches that a side uses in turn. */
+static uint32_t next_size(uint32_t size, uint32_t max) { return size % max + 1; }
+
+static void *produce_batches(void *argument) {
+    pair *p = argument;
+    record batch[100];
+    uint32_t size = 1;
+    for (uint64_t i = 0; i < RECORDS; size = next_size(size, 100)) {
+        const uint32_t count = RECORDS - i < size ? (uint32_t)(RECORDS - i) : size;
+        for (uint32_t k = 0; k < count; k++) batch[k] = record_of(i + k);
+        const uint32_t went = ox_ring_push_many(p->ring, batch, count, NULL);
+        if (went == 0) sched_yield();
+        i += went;
+    }
+    return NULL;
+}
+
+static void two_threads_pass_batches_of_any_size(void **state) {
+    (void)state;
+    pair p = {.ring = make_ring(64, sizeof(record))};
+    pthread_t producer;
+    assert_int_equal(pthread_create(&producer, NULL, produce_batches, &p), 0);
+    uint64_t wrong = 0, received = 0;
+    record batch[33];
+    for (uint32_t size = 1; received < RECORDS; size = next_size(size, 33)) {
+        const uint32_t came = ox_ring_pop_many(p.ring, batch, size);
+        if (came == 0) sched_yield();
+        for (uint32_t i = 0; i < came; i++, received++)
+            if (batch[i].number != received || batch[i].complement != ~received) wrong++;
     }
     assert_int_equal(pthread_join(producer, NULL), 0);
     assert_int_equal(wrong, 0);
@@ -164,6 +228,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_ring_refuses_and_keeps_its_records),
         cmocka_unit_test(the_smallest_and_the_largest_records_come_out_whole),
+        cmocka_unit_test(a_batch_goes_in_and_comes_out_as_far_as_it_fits),
+        cmocka_unit_test(two_threads_pass_batches_of_any_size),
         cmocka_unit_test(two_threads_pass_every_record_once_and_in_order),
         cmocka_unit_test(a_consumer_that_sleeps_when_empty_is_always_woken),
     };

@@ -1,4 +1,5 @@
 #include "pair.h"
+#include "single.h"
 
 #include <sodium.h>
 
@@ -9,11 +10,11 @@ static void assert_keys_meet(pair *p, ox_aead aead) {
     ox_keys *relay = ox_handshake_keys(p->responder, aead);
     assert_non_null(client);
     assert_non_null(relay);
-    ox_keys_seal(client, 1, 2, NULL, 0, data, 6);
-    assert_int_equal(OX_OK, ox_keys_open(relay, 1, 2, NULL, 0, data, 6));
+    seal_single(client, 1, 2, NULL, 0, data, 6);
+    assert_true(open_single(relay, 1, 2, NULL, 0, data, 6));
     assert_string_equal("hello", (const char *)data);
-    ox_keys_seal(relay, 1, 2, NULL, 0, data, 6);
-    assert_int_equal(OX_OK, ox_keys_open(client, 1, 2, NULL, 0, data, 6));
+    seal_single(relay, 1, 2, NULL, 0, data, 6);
+    assert_true(open_single(client, 1, 2, NULL, 0, data, 6));
     assert_string_equal("hello", (const char *)data);
     ox_keys_destroy(client);
     ox_keys_destroy(relay);

@@ -9,6 +9,7 @@
 #include <linux/capability.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,6 +83,22 @@ static void a_name_is_cut_to_fifteen_bytes(void **state) {
     assert_string_equal(name, "0123456789abcde");
 }
 
+static void a_thread_is_kept_on_one_cpu(void **state) {
+    (void)state;
+    cpu_set_t before, now;
+    assert_int_equal(0, sched_getaffinity(0, sizeof before, &before));
+    uint32_t cpu = 0;
+    while (!CPU_ISSET(cpu, &before)) cpu++;
+    assert_int_equal(OX_OK, ox_thread_pin(cpu));
+    assert_int_equal(0, sched_getaffinity(0, sizeof now, &now));
+    assert_true(CPU_COUNT(&now) == 1 && CPU_ISSET(cpu, &now));
+    assert_int_equal(cpu, sched_getcpu());
+    assert_int_equal(OX_E_SYSTEM, ox_thread_pin(CPU_SETSIZE - 1));
+    assert_int_equal(EINVAL, errno);
+    assert_int_equal(OX_E_LIMIT, ox_thread_pin(CPU_SETSIZE));
+    assert_int_equal(0, sched_setaffinity(0, sizeof before, &before));
+}
+
 static void the_capability_is_handed_on_when_it_is_held(void **state) {
     (void)state;
     if (!ox_network_admin_held()) skip();
@@ -95,6 +112,27 @@ static void the_capability_is_handed_on_when_it_is_held(void **state) {
     assert_int_equal(status, 0);
 }
 
+static void *list_when_pinned(void *argument) {
+    uint32_t *cpus = argument, one[2];
+    assert_int_equal(OX_OK, ox_thread_pin(cpus[0]));
+    assert_int_equal(1, ox_cpus_allowed(one, 2));
+    assert_int_equal(cpus[0], one[0]);
+    return NULL;
+}
+
+static void the_allowed_cpus_are_listed(void **state) {
+    (void)state;
+    uint32_t cpus[CPU_SETSIZE], first = UINT32_MAX;
+    const uint32_t count = ox_cpus_allowed(cpus, CPU_SETSIZE);
+    assert_true(count >= 1);
+    for (uint32_t i = 1; i < count; i++) assert_true(cpus[i - 1] < cpus[i]);
+    assert_int_equal(count, ox_cpus_allowed(&first, 1)); /* how many there are, not how many fit */
+    assert_int_equal(cpus[0], first);
+    pthread_t thread;
+    assert_int_equal(0, pthread_create(&thread, NULL, list_when_pinned, cpus));
+    assert_int_equal(0, pthread_join(thread, NULL));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_signal_waits_until_it_is_taken),
@@ -103,6 +141,8 @@ int main(void) {
         cmocka_unit_test(a_pipe_ends_when_its_only_writer_does),
         cmocka_unit_test(the_environment_is_the_process_s_own),
         cmocka_unit_test(a_name_is_cut_to_fifteen_bytes),
+        cmocka_unit_test(a_thread_is_kept_on_one_cpu),
+        cmocka_unit_test(the_allowed_cpus_are_listed),
         cmocka_unit_test(the_capability_is_handed_on_when_it_is_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

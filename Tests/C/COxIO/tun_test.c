@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "Tests/C/COxIO/pools.h"
 #include "Tests/C/COxPacket/packets.h"
 #include "oxcore/io.h"
 
@@ -22,13 +23,13 @@ static ox_pool *pool;
 
 static int set_up(void **state) {
     (void)state;
-    pool = ox_pool_create(256);
+    pool = make_pool(256, 64);
     return 0;
 }
 
 static int tear_down(void **state) {
     (void)state;
-    if (ox_pool_status(pool).free != 256) return 1;
+    if (!all_are_back(pool)) return 1;
     ox_pool_destroy(pool);
     return 0;
 }
@@ -42,7 +43,7 @@ static ox_port *open_device(char name[OX_DEVICE_NAME_MAX + 1]) {
         skip();
     }
     inside = true;
-    ox_status status = ox_tun_open(name, &port);
+    ox_status status = ox_tun_open(name, false, &port);
     if (status == OX_E_SYSTEM && (errno == EPERM || errno == ENOENT || errno == EACCES || errno == ENODEV)) {
         print_message("SKIP: no TUN device here (%s)\n", strerror(errno));
         skip();
@@ -89,7 +90,7 @@ static ox_buf *next_packet(ox_port *const *ports, uint32_t count) {
         ox_wait(ports, count, NULL, 5000000);
         for (uint32_t i = 0; i < count; i++) {
             ox_list list = {0};
-            while (ox_port_receive(ports[i], pool, &list, 1) == 1) {
+            while (receive(ports[i], pool, &list, 1) == 1) {
                 ox_buf *buf = ox_list_take(&list);
                 if (buf->data[0] >> 4 == 4 && buf->data[9] == OX_PROTO_UDP && buf->data[19] == 2) return buf;
                 ox_pool_put(pool, buf);
@@ -105,7 +106,7 @@ static void packets_pass_both_ways_through_two_queues(void **state) {
     ox_port *ports[2];
     ports[0] = open_device(name);
     assert_string_equal("oxtest0", name);
-    assert_int_equal(OX_OK, ox_tun_open(name, &ports[1])); // a second queue of the same device
+    assert_int_equal(OX_OK, ox_tun_open(name, false, &ports[1])); // a second queue of the same device
     assert_string_equal("oxtest0", name);
     configure(name);
     uint16_t number;
@@ -139,7 +140,7 @@ static void packets_pass_both_ways_through_two_queues(void **state) {
         put_udp(&p, 6000, number, payload, lengths[i]);
         end(&p);
         ox_list list = {0};
-        ox_buf *out = ox_pool_get(pool);
+        ox_buf *out = ox_pool_get(pool, OX_BUF_SMALL);
         memcpy(out->data, p.bytes, p.len);
         out->len = (uint32_t)p.len;
         ox_list_append(&list, out);
@@ -166,7 +167,7 @@ static void a_write_that_fails_is_counted(void **state) {
     ox_port *port = open_device(name);
     assert_true(name[0] != 0);
     ox_list list = {0};
-    ox_list_append(&list, ox_pool_get(pool)); // an empty packet, to a device that is down
+    ox_list_append(&list, ox_pool_get(pool, OX_BUF_SMALL)); // an empty packet, to a device that is down
     assert_int_equal(1, ox_port_send(port, pool, &list));
     ox_port_report report;
     ox_port_status(port, &report);

@@ -224,6 +224,21 @@ static void a_chain_of_every_extension_leads_to_the_transport(void **state) {
     assert_int_equal(h.destination_port, 8);
 }
 
+static void a_routing_header_with_segments_left_hides_the_transport(void **state) {
+    (void)state;
+    for (uint8_t left = 0; left < 3; left++) {
+        begin_v6(&p, 43);
+        put_extension(&p, OX_PROTO_UDP, 3);
+        p.bytes[43] = left;
+        put_udp(&p, 7, 8, "x", 1);
+        assert_int_equal(parse(), OX_PASS);
+        assert_int_equal(h.protocol, OX_PROTO_UDP);
+        assert_int_equal(h.transport_offset, 64);
+        assert_int_equal(h.has_transport, left == 0);
+        if (left != 0) check_no_transport();
+    }
+}
+
 static void the_number_of_extensions_is_limited(void **state) {
     (void)state;
     for (int count = OX_PACKET_EXTENSIONS_MAX; count <= OX_PACKET_EXTENSIONS_MAX + 1; count++) {
@@ -443,6 +458,7 @@ int main(void) {
         cmocka_unit_test(icmp_belongs_to_its_ip_version),
         cmocka_unit_test(ipv4_fragments_have_no_transport),
         cmocka_unit_test(a_chain_of_every_extension_leads_to_the_transport),
+        cmocka_unit_test(a_routing_header_with_segments_left_hides_the_transport),
         cmocka_unit_test(the_number_of_extensions_is_limited),
         cmocka_unit_test(hop_by_hop_stands_first_or_nowhere),
         cmocka_unit_test(an_extension_must_end_inside_the_packet),

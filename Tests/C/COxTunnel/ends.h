@@ -13,7 +13,7 @@
 #include "CSources/COxTunnel/state.h"
 #include "Tests/C/COxPacket/packets.h"
 
-enum { ENDS_POOL = 2048, ENDS_EVENTS = 1024 };
+enum { ENDS_POOL = 2048, ENDS_LARGE = 64, ENDS_EVENTS = 1024 };
 #define MS ((uint64_t)1000000)
 #define SECOND ((uint64_t)1000000000)
 
@@ -29,6 +29,7 @@ typedef struct datagram {
 typedef struct end {
     ox_identity *identity;
     ox_pool *pool;
+    ox_aead_engine *engine;
     ox_ring *events;
     ox_cookie_jar *cookies;
     ox_tunnel *tunnel;
@@ -53,6 +54,8 @@ typedef struct ends_options {
     bool no_encryption;
     bool no_batch;
     bool no_split;
+    bool no_train;
+    bool coalesce; /* off: each packet that comes out is seen alone */
     uint32_t mtu;      /* 0 for 1200 */
     uint32_t id_bytes; /* 0 for 2 */
     uint32_t window;
@@ -90,16 +93,23 @@ static inline void end_begin(end_of *e, uint32_t peer, uint32_t local, uint8_t o
     uint8_t key[OX_KEY_BYTES];
     ox_key_random(key, true);
     e->identity = ox_identity_create(key);
-    e->pool = ox_pool_create(ENDS_POOL);
+    e->pool = ox_pool_create();
+    e->engine = ox_aead_engine_create();
+    uint32_t buffers[OX_BUF_CLASSES] = {ENDS_POOL, ENDS_LARGE};
+    for (int i = 0; i < OX_BUF_CLASSES; i++)
+        assert_true(ox_pool_add(
+            e->pool, ox_slab_create(&(ox_slab_parameters){.class_ = (ox_buf_class)i, .buffers = buffers[i], .node = -1})));
     e->events = ox_ring_init(aligned_alloc(64, (ox_ring_bytes(ENDS_EVENTS, sizeof(ox_event)) + 63) / 64 * 64),
                              ENDS_EVENTS, sizeof(ox_event));
     e->cookies = ox_cookie_jar_create(e->identity);
     e->tunnel = ox_tunnel_create(&(ox_tunnel_parameters){
-        .session_id_bytes = o->id_bytes, .identity = e->identity, .pool = e->pool, .events = e->events, .cookies = e->cookies});
+        .session_id_bytes = o->id_bytes, .identity = e->identity, .pool = e->pool, .engine = e->engine,
+        .events = e->events, .cookies = e->cookies});
     ox_route routes[2] = {v4_route(10, 0, 0, other, 32, peer), {.ip = {0xfd, [15] = other}, .bits = 128, .peer = peer}};
     e->routes = ox_routes_create(routes, 2);
     ox_policy_defaults(&e->policy);
     e->policy.routes = e->routes;
+    e->policy.coalesce = o->coalesce;
     ox_tunnel_set_policy(e->tunnel, &e->policy);
     e->peer = ox_peer_create(peer);
     ox_tunnel_add_peer(e->tunnel, e->peer);
@@ -114,7 +124,8 @@ static inline void end_session(end_of *e, const end_of *remote, ox_keys *keys, c
                                                             .remote = remote->local,
                                                             .remote_bytes = o->id_bytes,
                                                             .features = (o->no_batch ? 0 : OX_FEATURE_BATCH) |
-                                                                        (o->no_split ? 0 : OX_FEATURE_SPLIT),
+                                                                        (o->no_split ? 0 : OX_FEATURE_SPLIT) |
+                                                                        (o->no_train ? 0 : OX_FEATURE_TRAIN),
                                                             .replay_window = o->window,
                                                             .created_ns = now,
                                                             .trusted = remote->address},
@@ -164,8 +175,10 @@ static inline void end_finish(end_of *e) {
     ox_session_destroy(ox_tunnel_remove_session(e->tunnel, e->local));
     ox_peer_destroy(ox_tunnel_remove_peer(e->tunnel, ox_peer_id(e->peer)));
     ox_tunnel_destroy(e->tunnel);
-    assert_int_equal(ENDS_POOL, ox_pool_status(e->pool).free);
+    assert_int_equal(ENDS_POOL, ox_pool_free(e->pool, OX_BUF_SMALL));
+    assert_int_equal(ENDS_LARGE, ox_pool_free(e->pool, OX_BUF_LARGE));
     ox_pool_destroy(e->pool);
+    ox_aead_engine_destroy(e->engine);
     ox_cookie_jar_destroy(e->cookies);
     free(e->events);
     ox_routes_destroy(e->routes);
@@ -193,6 +206,16 @@ static inline uint64_t all_drops(const end_of *e) {
 
 /* ---- packets ------------------------------------------------------------------------------------------------ */
 
+/* Gives a TCP or UDP packet its checksum. */
+static inline void sum_packet(packet *p) {
+    ox_headers headers;
+    assert_int_equal(OX_PASS, ox_parse(p->bytes, p->len, &headers));
+    uint8_t *field = p->bytes + headers.transport_offset + (headers.protocol == OX_PROTO_TCP ? 16 : 6);
+    uint32_t pseudo = ox_checksum_pseudo(p->bytes, &headers, (uint32_t)p->len - headers.transport_offset);
+    ox_store_be16(field, (uint16_t)~ox_checksum_finish(pseudo));
+    ox_checksum_complete(p->bytes, &headers);
+}
+
 /* An inner UDP packet of `len` bytes from a to b, or back, its payload told by `seed`. */
 static inline void make_packet(packet *p, int version, size_t len, uint32_t seed, bool back, uint8_t ecn) {
     size_t headers = version == 4 ? 28 : 48;
@@ -207,10 +230,11 @@ static inline void make_packet(packet *p, int version, size_t len, uint32_t seed
     put_udp(p, 5000, 6000, payload, len - headers);
     end(p);
     ox_ecn_set(p->bytes, ecn);
+    sum_packet(p);
 }
 
 static inline ox_buf *buffer_of(end_of *e, const uint8_t *bytes, size_t len) {
-    ox_buf *buf = ox_pool_get(e->pool);
+    ox_buf *buf = ox_pool_get(e->pool, OX_BUF_SMALL);
     assert_non_null(buf);
     if (len > 0) memcpy(buf->data, bytes, len);
     buf->len = (uint32_t)len;
@@ -252,7 +276,16 @@ static inline void give_datagram(end_of *e, const datagram *d, uint64_t now) {
     buf->ecn = d->ecn;
     buf->address = d->from;
     ox_list_append(&list, buf);
-    ox_tunnel_ingress(e->tunnel, &list, now);
+    ox_tunnel_ingress(e->tunnel, &list, false, now);
+}
+
+/* Does what the kernel does with a partial checksum. */
+static inline void complete_packet(packet *p, const ox_buf *buf) {
+    ox_headers headers;
+    if (buf->checksum != OX_CHECKSUM_PARTIAL || buf->segment != 0) return;
+    assert_int_equal(OX_PASS, ox_parse(p->bytes, p->len, &headers));
+    assert_int_equal(headers.transport_offset, buf->transport);
+    ox_checksum_complete(p->bytes, &headers);
 }
 
 /* The next packet that the tunnel delivers to the device; false when there is none. */
@@ -263,7 +296,8 @@ static inline uint32_t take_packets(end_of *e, packet *out, uint32_t max) {
     for (ox_buf *buf; (buf = ox_list_take(&list)) != NULL; ox_pool_put(e->pool, buf)) {
         assert_true(count < max);
         out[count].len = 0;
-        put(&out[count++], buf->data, buf->len);
+        put(&out[count], buf->data, buf->len);
+        complete_packet(&out[count++], buf);
     }
     return count;
 }

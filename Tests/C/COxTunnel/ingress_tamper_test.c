@@ -65,7 +65,7 @@ static snapshot look(const ends *t) {
     snapshot s;
     memset(&s, 0, sizeof s);
     memcpy(&s.session, t->b.session, sizeof s.session);
-    s.free = ox_pool_status(t->b.pool).free;
+    s.free = ox_pool_free(t->b.pool, OX_BUF_SMALL);
     s.drops = all_drops(&t->b);
     ox_peer_status(t->b.peer, &s.report);
     memcpy(s.ledger, t->b.session->ledger, sizeof s.ledger);

@@ -116,7 +116,7 @@ static void every_packet_of_a_batch_counts_when_buffers_are_short(void **state) 
     }
     ox_tunnel_egress(t.a.tunnel, &list, t.now);
     assert_int_equal(1, take_datagrams(&t.a, wire, 1, false));
-    while (ox_pool_status(t.b.pool).free > 4) ox_list_append(&held, ox_pool_get(t.b.pool));
+    while (ox_pool_free(t.b.pool, OX_BUF_SMALL) > 4) ox_list_append(&held, ox_pool_get(t.b.pool, OX_BUF_SMALL));
     give_datagram(&t.b, wire, t.now); // takes one itself
     assert_int_equal(3, forget_packets(&t.b));
     assert_int_equal(7, drops(&t.b, OX_DROP_POOL_EMPTY));
@@ -338,7 +338,7 @@ static void the_address_that_the_peer_calls_is_the_one_that_speaks(void **state)
         memcpy(buf->local, genuine ? called : forged, 16);
         if (!genuine) buf->data[buf->len - 1] ^= 1;
         ox_list_append(&list, buf);
-        ox_tunnel_ingress(t.b.tunnel, &list, t.now);
+        ox_tunnel_ingress(t.b.tunnel, &list, false, t.now);
     }
     assert_int_equal(1, forget_packets(&t.b));
     make_packet(in, 4, 92, 1, true, 0);

@@ -115,9 +115,9 @@ static void halves_that_wait_are_bounded(void **state) {
         assert_int_equal(2, send_all(&t, lengths, 1, 4));
         give_datagram(&t.b, &wire[0], t.now);
         forget_datagrams(&t.b);
-        assert_true(ox_pool_status(t.b.pool).free >= ENDS_POOL - OX_SPLIT_SLOTS);
+        assert_true(ox_pool_free(t.b.pool, OX_BUF_SMALL) >= ENDS_POOL - OX_SPLIT_SLOTS);
     }
-    uint64_t waiting = ENDS_POOL - ox_pool_status(t.b.pool).free;
+    uint64_t waiting = ENDS_POOL - ox_pool_free(t.b.pool, OX_BUF_SMALL);
     assert_int_equal(2 * OX_SPLIT_SLOTS, waiting + drops(&t.b, OX_DROP_SPLIT_UNFINISHED));
     ends_finish(&t);
 }

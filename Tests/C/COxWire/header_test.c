@@ -39,8 +39,37 @@ static void only_version_1_data_types_are_read(void **state) {
     for (uint32_t type = 0; type < 256; type++) {
         uint8_t bytes[OX_HEADER_MAX] = {(uint8_t)type};
         ox_header header;
-        ox_verdict expected = type >= 0x40 && type <= 0x43 ? OX_PASS : OX_DROP_DATAGRAM_TYPE;
+        ox_verdict expected = type >= 0x40 && type <= 0x47 ? OX_PASS : OX_DROP_DATAGRAM_TYPE;
         assert_int_equal(expected, ox_header_read(bytes, sizeof bytes, 4, &header));
+        if (expected == OX_PASS) assert_int_equal(type >= 0x44, header.car);
+    }
+}
+
+static void headers_of_cars_come_back(void **state) {
+    (void)state;
+    for (uint32_t index = 0; index < OX_TRAIN_CARS_MAX; index++) {
+        for (uint32_t id_bytes = 0; id_bytes <= 4; id_bytes++) {
+            for (uint32_t number_bytes = 1; number_bytes <= 4; number_bytes++) {
+                uint8_t out[OX_HEADER_MAX + 1];
+                memset(out, 0xee, sizeof out);
+                uint32_t session = id_bytes == 0 ? 0 : 0xdeadbeefu >> (32 - 8 * id_bytes);
+                bool last = (index + id_bytes) % 2 == 0;
+                uint32_t len = ox_header_write_car(out, session, id_bytes, 0x89abcdef, number_bytes, index, last);
+                assert_int_equal(2 + id_bytes + number_bytes, len);
+                assert_int_equal(0xee, out[len]);
+                ox_header header;
+                for (uint32_t cut = 0; cut < len; cut++)
+                    assert_int_equal(OX_DROP_DATAGRAM_SHORT, ox_header_read(out, cut, id_bytes, &header));
+                assert_int_equal(OX_PASS, ox_header_read(out, len, id_bytes, &header));
+                assert_true(header.car && header.car_last == last);
+                assert_int_equal(index, header.car_index);
+                assert_int_equal(session, header.session);
+                assert_int_equal(number_bytes, header.number_bytes);
+                assert_int_equal(len, header.header_bytes);
+                out[len - 1] |= 0x40; // an index that no train has
+                assert_int_equal(OX_DROP_DATAGRAM_TYPE, ox_header_read(out, len, id_bytes, &header));
+            }
+        }
     }
 }
 
@@ -99,6 +128,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(headers_come_back),
         cmocka_unit_test(only_version_1_data_types_are_read),
+        cmocka_unit_test(headers_of_cars_come_back),
         cmocka_unit_test(every_receiver_in_range_rebuilds_the_number),
         cmocka_unit_test(number_bytes_grow_with_what_is_outstanding),
     };

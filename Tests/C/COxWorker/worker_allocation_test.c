@@ -1,4 +1,5 @@
 /* Nothing is allocated in a turn. The sanitizer's allocator tells of every malloc and free; a mapping would show. */
+#include "Tests/C/COxPacket/supers.h"
 #include "workers.h"
 
 #include <fcntl.h>
@@ -45,11 +46,34 @@ static void watched_turn(sides *t, side *s) {
     turning = false;
 }
 
+/* Carries every datagram, those of one size that follow each other in one buffer, a shorter one behind them. */
+static void carry_grouped(side *from, side *to) {
+    static uint8_t run[OX_BUF_LARGE_CONTENT_MAX], bytes[OX_BUF_BYTES];
+    ox_buf like = {.address = from->address};
+    size_t len, filled = 0;
+    uint8_t ecn;
+    for (bool more = true; more;) {
+        more = ox_memory_pop(from->network, bytes, &len, NULL, &ecn);
+        bool joins = more && filled > 0 && filled % like.segment == 0 && len <= like.segment && ecn == like.ecn &&
+                     filled + len <= UINT16_MAX;
+        if (filled > 0 && !joins) {
+            if (filled <= like.segment) assert_true(ox_memory_push(to->network, run, filled, &from->address, like.ecn));
+            else assert_true(ox_memory_push_super(to->network, run, filled, &like));
+            filled = 0;
+        }
+        if (!more) break;
+        if (filled == 0) like.segment = (uint16_t)len;
+        like.ecn = ecn;
+        memcpy(run + filled, bytes, len);
+        filled += len;
+    }
+}
+
 static void cross(sides *t) {
     watched_turn(t, &t->a);
     watched_turn(t, &t->b);
-    carry(&t->a, &t->b);
-    carry(&t->b, &t->a);
+    carry_grouped(&t->a, &t->b);
+    carry_grouped(&t->b, &t->a);
     watched_turn(t, &t->b);
     watched_turn(t, &t->a);
     static uint8_t bytes[OX_BUF_BYTES];
@@ -61,6 +85,29 @@ static void cross(sides *t) {
     while (ox_worker_event(t->b.worker, &event)) {}
 }
 
+/* A TCP or UDP packet, or a super-packet with `segment`, into a side's device. */
+static void push(side *s, bool back, spec is, uint32_t segment) {
+    static uint8_t bytes[OX_BUF_LARGE_CONTENT_MAX];
+    size_t len = write_packet(bytes, &is, segment != 0);
+    memcpy(bytes + 12, (const uint8_t[8]){10, 0, 0, back ? 2 : 1, 10, 0, 0, back ? 1 : 2}, 8);
+    naive_finish(bytes, len, segment != 0);
+    ox_buf like = {.segment = (uint16_t)segment, .transport = 20, .protocol = is.protocol};
+    if (segment != 0) assert_true(ox_memory_push_super(s->device, bytes, len, &like));
+    else assert_true(ox_memory_push(s->device, bytes, len, NULL, 0));
+}
+
+/* Trains, and packets that become super-packets at the other end. */
+static void streams(side *s, bool back, uint32_t round) {
+    spec tcp = tcp_spec(4), udp = udp_spec(4);
+    tcp.payload = 65535 - spec_header_bytes(&tcp) - round * 50;
+    push(s, back, tcp, 1448);
+    udp.payload = 20000 + round;
+    push(s, back, udp, 1000);
+    tcp.source++;
+    tcp.payload = 500;
+    for (uint32_t i = 0; i < 8; i++, tcp.sequence += 500, tcp.id++) push(s, back, tcp, 0);
+}
+
 static void everything(sides *t, const uint8_t *initiation, size_t initiation_len, uint32_t round) {
     static packet p;
     for (uint32_t i = 0; i < 40; i++) {
@@ -70,6 +117,8 @@ static void everything(sides *t, const uint8_t *initiation, size_t initiation_le
         assert_true(ox_memory_push(t->b.device, p.bytes, p.len, NULL, 0));
     }
     assert_true(ox_memory_push(t->a.device, p.bytes, 10, NULL, 0)); // no packet at all
+    streams(&t->a, false, round);
+    streams(&t->b, true, round);
     for (uint32_t i = 0; i < 100; i++) { // more than pass without a cookie
         ox_address from = {.ip = {[10] = 0xff, [11] = 0xff, [15] = (uint8_t)i}, .port = 9};
         assert_true(ox_memory_push(t->b.network, initiation, initiation_len, &from, 0));
@@ -119,6 +168,13 @@ static void a_turn_allocates_nothing(void **state) {
     // The workload was what it should be.
     assert_true(drops(&t.b, OX_DROP_HANDSHAKE_COOKIE_SENT) > 0);
     assert_true(drops(&t.a, OX_DROP_NO_SESSION) > 0);
+    for (uint32_t i = 0; i < 2; i++) {
+        ox_worker_report report;
+        ox_worker_status(i == 0 ? t.a.worker : t.b.worker, &report);
+        assert_true(report.device.super_sent >= 3 * 190 && report.network.super_received >= 2 * 190);
+        assert_int_equal(0, report.drops[OX_DROP_TRAIN_MALFORMED] + report.drops[OX_DROP_TRAIN_UNFINISHED] +
+                                report.drops[OX_DROP_POOL_EMPTY] + report.drops[OX_DROP_DEVICE_WRITE]);
+    }
     assert_int_equal(0, drops(&t.b, OX_DROP_SPLIT_MALFORMED) + drops(&t.b, OX_DROP_UNAUTHENTICATED));
     ox_session_destroy(t.a.session);
     t.a.session = NULL;

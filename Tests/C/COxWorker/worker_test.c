@@ -1,3 +1,4 @@
+#include "CSources/COxWorker/state.h"
 #include "workers.h"
 
 #include <poll.h>
@@ -23,7 +24,8 @@ static void packets_cross(void **state) {
     ox_worker_status(t.a.worker, &report);
     assert_int_equal(33, report.device.received);
     assert_true(report.network.sent >= 33);
-    assert_int_equal(2048, report.pool_buffers);
+    assert_int_equal(2048, report.pool.classes[OX_BUF_SMALL].buffers);
+    assert_int_equal(128, report.pool.classes[OX_BUF_LARGE].buffers);
     sides_finish(&t);
 }
 
@@ -199,6 +201,31 @@ static bool readable(int fd) {
     return poll(&p, 1, 0) == 1;
 }
 
+static void a_pool_that_did_not_suffice_is_to_grow(void **state) {
+    (void)state;
+    sides t;
+    sides_begin(&t);
+    ox_event event;
+    ox_list held = {0};
+    ox_pool *pool = t.a.worker->pool;
+    turn(&t, &t.a);
+    assert_false(find_event(&t.a, OX_EVENT_POOL_LOW, &event));
+    for (int round = 0; round < 2; round++) {
+        // Within the turn there were none, and at its end all are back.
+        for (ox_buf *buf; (buf = ox_pool_get(pool, OX_BUF_LARGE)) != NULL;) ox_list_append(&held, buf);
+        ox_pool_put_list(pool, &held);
+        turn(&t, &t.a);
+        assert_true(find_event(&t.a, OX_EVENT_POOL_LOW, &event));
+        assert_int_equal(OX_BUF_LARGE, event.size);
+        turn(&t, &t.a);
+        assert_false(find_event(&t.a, OX_EVENT_POOL_LOW, &event));
+        t.now += 6000 * MS; // a request that nobody answered is made again
+        turn(&t, &t.a);
+        assert_false(find_event(&t.a, OX_EVENT_POOL_LOW, &event));
+    }
+    sides_finish(&t);
+}
+
 static void events_and_orders_wake(void **state) {
     (void)state;
     sides t;
@@ -229,6 +256,7 @@ int main(void) {
         cmocka_unit_test(policies_are_echoed),
         cmocka_unit_test(what_is_retired_comes_back_although_the_ring_was_full),
         cmocka_unit_test(shutdown_stops_reading_the_device_alone),
+        cmocka_unit_test(a_pool_that_did_not_suffice_is_to_grow),
         cmocka_unit_test(events_and_orders_wake),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

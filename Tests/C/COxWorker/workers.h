@@ -51,7 +51,7 @@ static inline void side_begin(side *s, uint8_t own, uint8_t other) {
     s->device = ox_memory_open(QUEUE);
     s->network = ox_memory_open(QUEUE);
     s->worker = ox_worker_create(&(ox_worker_parameters){
-        .session_id_bytes = 1, .pool_buffers = 2048, .identity = s->identity, .device = s->device, .network = s->network});
+        .session_id_bytes = 1, .node = -1, .identity = s->identity, .device = s->device, .network = s->network});
     assert_non_null(s->worker);
     ox_route routes[2] = {{.ip = {[10] = 0xff, [11] = 0xff, [12] = 10, [15] = other}, .bits = 128, .peer = 5},
                           {.ip = {0xfd, [15] = other}, .bits = 128, .peer = 5}};
@@ -71,7 +71,8 @@ static inline void side_session(side *s, const side *other, const uint8_t send[3
                                                             .local = s->local,
                                                             .remote = other->local,
                                                             .remote_bytes = 1,
-                                                            .features = OX_FEATURE_BATCH | OX_FEATURE_SPLIT,
+                                                            .features = OX_FEATURE_BATCH | OX_FEATURE_SPLIT |
+                                                                        OX_FEATURE_TRAIN,
                                                             .created_ns = now},
                                    ox_keys_create(OX_AEAD_CHACHA20POLY1305, send, receive));
     order(s, (ox_order){.kind = OX_ORDER_ADD_SESSION, .session = s->local, .object = s->session});
@@ -139,6 +140,10 @@ static inline void make(packet *p, size_t len, bool back, uint8_t seed) {
     p->bytes[19] = back ? 1 : 2;
     put_udp(p, 1, 2, payload, len - 28);
     end(p);
+    ox_headers headers;
+    assert_int_equal(OX_PASS, ox_parse(p->bytes, p->len, &headers));
+    ox_store_be16(p->bytes + 26, (uint16_t)ox_checksum_pseudo(p->bytes, &headers, (uint32_t)len - 20));
+    ox_checksum_complete(p->bytes, &headers);
 }
 
 static inline uint64_t drops(const side *s, ox_verdict verdict) {

@@ -1,5 +1,4 @@
 import ArgumentParser
-import FoundationEssentials
 
 /// `oxbench demo`: real traffic through a real tunnel over a bad link.
 struct Demo: ParsableCommand {
@@ -20,18 +19,12 @@ struct Demo: ParsableCommand {
     @Flag(help: "Shorter measurements: less certain figures.")
     var quick = false
 
-    @Option(help: ArgumentHelp("The program to show. Default: the oxidize beside oxbench.", valueName: "path"))
-    var oxidize: String?
+    @OptionGroup var programs: ProgramOptions
 
     @OptionGroup var output: ReportOptions
 
     func run() throws {
-        let itself = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-        let beside = URL(filePath: itself).deletingLastPathComponent().appending(path: "oxidize").path
-        let program = oxidize ?? beside
-        guard FileManager.default.isExecutableFile(atPath: program) else {
-            throw LabFailure("there is no program \(program). Build it with 'make build', or name it with --oxidize.")
-        }
+        let (itself, program) = try programs.find()
         try Enclosure.require([
             "ip": "iproute2", "nsenter": "util-linux", "ping": "iputils-ping", "iperf3": "iperf3", "sysctl": "procps",
         ])

@@ -1,5 +1,4 @@
 import ArgumentParser
-import FoundationEssentials
 
 /// `oxbench flood`: whether established sessions notice an attack.
 struct Flood: ParsableCommand {
@@ -41,8 +40,7 @@ extension Flood {
         @Flag(inversion: .prefixedNo, help: "Measure TCP as well.")
         var tcp = true
 
-        @Option(help: ArgumentHelp("The program to measure. Default: the oxidize beside oxbench.", valueName: "path"))
-        var oxidize: String?
+        @OptionGroup var programs: ProgramOptions
 
         @OptionGroup var output: ReportOptions
 
@@ -52,12 +50,7 @@ extension Flood {
         }
 
         func run() throws {
-            let itself = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-            let beside = URL(filePath: itself).deletingLastPathComponent().appending(path: "oxidize").path
-            let program = oxidize ?? beside
-            guard FileManager.default.isExecutableFile(atPath: program) else {
-                throw LabFailure("there is no program \(program). Build it with 'make build', or name it with --oxidize.")
-            }
+            let (itself, program) = try programs.find()
             try Enclosure.run { children in
                 let stage = try FloodStage(children: children, oxbench: itself, oxidize: program)
                 let figures = try FloodFigures(

@@ -4,8 +4,8 @@ import Glibc
 /// What became of a session in peace and under a flood.
 struct FloodFigures {
     private let seconds: Int
-    private let quiet: FloodStage.Flow
-    private let flooded: FloodStage.Flow
+    private let quiet: Traffic.Flow
+    private let flooded: Traffic.Flow
     private let quietTransfer: Double?
     private let floodedTransfer: Double?
     private let flood: Sent
@@ -14,8 +14,8 @@ struct FloodFigures {
     private let residentAfter: UInt64
     /// Nil when the second client was not connected in time.
     private var newcomerHandshake: Double?
-    private let before: FloodStage.Status
-    private let after: FloodStage.Status
+    private let before: TunnelEnds.Status
+    private let after: TunnelEnds.Status
 
     private struct Sent: Decodable {
         let sent_datagrams: UInt64
@@ -74,14 +74,14 @@ struct FloodFigures {
             "quiet_delivered_packets": .integer(quiet.received.received_packets),
             "quiet_delivered_packets_per_s": .number(quiet.deliveredPerSecond),
             "quiet_delivered_bytes_per_s": Self.bytesPerSecond(quiet),
-            "quiet_loss_percent": .number(quiet.received.loss_percent),
+            "quiet_loss_percent": quiet.received.loss_percent.map(Report.Value.number) ?? .unknown,
             "quiet_delay_p50_us": .number(quiet.received.delay_p50_us),
             "quiet_delay_p99_us": .number(quiet.received.delay_p99_us),
             "flooded_sent_packets": .integer(flooded.sent.sent_packets),
             "flooded_delivered_packets": .integer(flooded.received.received_packets),
             "flooded_delivered_packets_per_s": .number(flooded.deliveredPerSecond),
             "flooded_delivered_bytes_per_s": Self.bytesPerSecond(flooded),
-            "flooded_loss_percent": .number(flooded.received.loss_percent),
+            "flooded_loss_percent": flooded.received.loss_percent.map(Report.Value.number) ?? .unknown,
             "flooded_delay_p50_us": .number(flooded.received.delay_p50_us),
             "flooded_delay_p99_us": .number(flooded.received.delay_p99_us),
             "sink_own_socket_dropped_packets": .integer(flooded.received.own_socket_dropped_packets),
@@ -113,7 +113,7 @@ struct FloodFigures {
         ]
     }
 
-    private static func bytesPerSecond(_ flow: FloodStage.Flow) -> Report.Value {
+    private static func bytesPerSecond(_ flow: Traffic.Flow) -> Report.Value {
         .number(Double(flow.received.received_payload_bytes) / flow.sent.elapsed_s)
     }
 }

@@ -27,7 +27,7 @@ extension Flow {
                 Profiles: game is 60 datagrams a second of 64 to 200 bytes; voice is 50 a second of 160 bytes; bulk \
                 is what --rate or --pps and --size say (default 1200 bytes). Sizes are UDP payloads, and so is the rate.
 
-                The schedule is absolute: a late datagram does not move the next ones.
+                The schedule is absolute: a late datagram does not move the next ones. A burst is one system call (sendmmsg).
                 """)
 
         @Option(help: ArgumentHelp("Where to: 192.0.2.1:5000 or [2001:db8::1]:5000.", valueName: "address"))
@@ -55,6 +55,14 @@ extension Flow {
         @Option(help: ArgumentHelp("Datagrams that are sent together (bulk).", valueName: "n"))
         var burst: UInt32 = 1
 
+        @Flag(help: "Give each burst to the kernel as one datagram that it segments (bulk).")
+        var gso = false
+
+        @Option(
+            help: ArgumentHelp("End after this long, whatever is left of the plan.", valueName: "time"),
+            transform: Parse.duration)
+        var atMost: UInt64 = 0
+
         @Option(help: "Seed of the sizes.")
         var seed: UInt64 = 1
 
@@ -69,8 +77,8 @@ extension Flow {
             }
             if let pps, !(0.001...1e7).contains(pps) { throw ValidationError("--pps must be 0.001 to 10000000.") }
             guard profile == .bulk else {
-                guard pps == nil, rate == nil, size == nil, burst == 1 else {
-                    throw ValidationError("--pps, --rate, --size and --burst are for --profile bulk.")
+                guard pps == nil, rate == nil, size == nil, burst == 1, !gso else {
+                    throw ValidationError("--pps, --rate, --size, --burst and --gso are for --profile bulk.")
                 }
                 return
             }
@@ -109,7 +117,8 @@ extension Flow {
             let seconds = Double(duration) / 1e9
             return lab_flow_plan(
                 seed: seed, interval_ps: UInt64((1e12 / perSecond).rounded()), burst: burst,
-                size_min: sizes.lowerBound, size_max: sizes.upperBound, count: UInt64((seconds * perSecond).rounded()))
+                size_min: sizes.lowerBound, size_max: sizes.upperBound, count: UInt64((seconds * perSecond).rounded()),
+                limit_ns: atMost, gso: gso)
         }
     }
 }

@@ -112,7 +112,8 @@ extension WireRow {
         func settle(_ expected: [[UInt8]]) throws {
             pair.exchange()
             let delivered = pair.takeDelivered()
-            guard delivered.map(\.bytes) == expected, delivered.allSatisfy({ $0.to == side.other }) else {
+            let isWhole = delivered.map(\.bytes).elementsEqual(expected, by: TunnelPair.same)
+            guard isWhole, delivered.allSatisfy({ $0.to == side.other }) else {
                 throw LabFailure("the tunnel did not deliver what it was given")
             }
         }

@@ -50,6 +50,20 @@ final class ChildProcesses {
         guard code == 0 else { throw child.failure("failed with exit code \(code)") }
     }
 
+    /// Waits for one that was started to end by itself, well or not, and returns its exit code.
+    @discardableResult
+    func end(_ child: ChildProcess, seconds: Double) throws -> Int32 {
+        let code = try child.wait(seconds: seconds)
+        background.removeAll { $0 === child }
+        return code
+    }
+
+    /// Stops one that was started, if it still runs: what comes of it is of no use any more.
+    func discard(_ child: ChildProcess) {
+        background.removeAll { $0 === child }
+        child.stop()
+    }
+
     /// Calls `attempt` every `interval` seconds until it gives something.
     func poll<Value>(
         _ what: String, of child: ChildProcess, seconds: Double, every interval: Double = 0.02,

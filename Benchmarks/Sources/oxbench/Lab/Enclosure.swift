@@ -144,6 +144,11 @@ enum Enclosure {
                 + "sudo apt-get install \(Set(missing.values).sorted().joined(separator: " "))")
     }
 
+    /// Whether the path, or the name in PATH, is that of a program.
+    static func isExecutable(_ program: String) -> Bool {
+        program.contains("/") ? unsafe access(program, X_OK) == 0 : isInstalled(program)
+    }
+
     /// Whether there is such a program in PATH.
     static func isInstalled(_ program: String) -> Bool {
         let path = ProcessInfo.processInfo.environment["PATH"] ?? ""

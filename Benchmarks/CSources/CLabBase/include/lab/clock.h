@@ -9,6 +9,9 @@
 /** Nanoseconds of CLOCK_MONOTONIC. */
 uint64_t lab_clock_ns(void);
 
+/** Nanoseconds of processor time that this thread has had: other threads' turns do not count. */
+uint64_t lab_clock_thread_ns(void);
+
 /** CLOCK_MONOTONIC minus CLOCK_REALTIME, to place the kernel's receive timestamps on the lab's clock. */
 int64_t lab_clock_offset_from_realtime_ns(void);
 

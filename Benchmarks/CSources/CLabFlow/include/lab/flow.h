@@ -26,10 +26,12 @@ typedef enum lab_flow_kind { LAB_FLOW_DATA = 1, LAB_FLOW_END = 2 } lab_flow_kind
 typedef struct lab_flow_plan {
     uint64_t seed;        /**< of the sizes */
     uint64_t interval_ps; /**< mean picoseconds between datagrams */
-    uint32_t burst;       /**< datagrams that are due at the same time, at least 1 */
+    uint32_t burst;       /**< datagrams that are due at the same time, at least 1; they go in one system call, up to 64 */
     uint32_t size_min;    /**< UDP payload bytes, at least ::LAB_FLOW_HEADER */
     uint32_t size_max;
     uint64_t count;
+    uint64_t limit_ns;    /**< ends then, whatever is left; 0 for never: of a plan that may be above the machine's means */
+    bool gso;             /**< one UDP_SEGMENT call a burst, in place of separate datagrams: sizes must be equal */
 } lab_flow_plan;
 
 /** Nanoseconds from the start of the flow to datagram `index`. */
