@@ -21,14 +21,15 @@ enum ByteText {
 
 extension DocumentReader {
     mutating func byteCount(_ table: Table, _ name: String, _ range: ClosedRange<Int>) -> Int? {
+        // A number without a unit is bytes: what is too little to be of use is taken for a unit forgotten.
         let bounds = "\(ByteText.render(range.lowerBound)) to \(ByteText.render(range.upperBound))"
-        let remedy = "write a whole number and its unit, KB, MB or GB, from \(bounds)"
+        let remedy = "write a whole number and its unit, KB, MB or GB, 0 or from \(bounds)"
         switch table.take(name) {
         case nil: return nil
-        case .integer(let bytes) where range.contains(bytes): return bytes
+        case .integer(let bytes) where bytes == 0 || range.contains(bytes): return bytes
         case .integer(let bytes): report(table.path + [name], "\(name) is \(bytes)", remedy)
         case .string(let text):
-            if let bytes = ByteText.parse(text), range.contains(bytes) { return bytes }
+            if let bytes = ByteText.parse(text), bytes == 0 || range.contains(bytes) { return bytes }
             report(table.path + [name], "\(name) is \(quoted(text))", remedy)
         case .some(let node): report(table.path + [name], "\(name) is \(node.typeName)", remedy)
         }

@@ -134,7 +134,7 @@ extension DocumentReader {
         let cpus = self.cpus(table)
         if let wanted, !cpus.isEmpty, wanted != cpus.count {
             report(
-                table.path + ["cpus"], "cpus names \(cpus.count) CPUs for \(wanted) workers",
+                table.path + ["cpus"], "cpus has \(cpus.count) for workers = \(wanted)",
                 "name one for each worker, or leave workers out")
         }
         return (wanted.map { .number($0) } ?? .automatic, cpus, busyPoll.map { .microseconds(Int64($0)) })

@@ -61,7 +61,7 @@ public struct ConfigurationKey: Hashable, Sendable {
             "off, 1 to \(Limits.busyPollMicroseconds)", .restart),
         .init(.interface, "huge-pages", "string", default: "\"auto\"", "on, off, auto", .restart),
         .init(
-            .interface, "buffer-memory", "string or integer, bytes", default: "\"64MB\"", "0 to 2GB", .restart),
+            .interface, "buffer-memory", "string or integer, bytes", default: "\"64MB\"", "0, or 8MB to 2GB", .restart),
         .init(.relay, "forward", "boolean", default: "true", "true, false", .restart),
         .init(.relay, "nat", "boolean or array of strings", default: "false", "true, false, interface names", .restart),
         .init(.peer, "name", "string", default: "none", "1 to 64 printable characters", .live),
@@ -108,7 +108,8 @@ public enum Limits {
     /// The largest number of a CPU.
     static let cpu = 1023
     static let busyPollMicroseconds = 10_000
-    static let bufferMemory = 0...(2 << 30)
+    /// One step of growth, and the most. Or 0, for none.
+    static let bufferMemory = (8 << 20)...(2 << 30)
     static let bufferMemoryDefault = 64 << 20
     /// Tables and arrays inside each other.
     static let depth = 16

@@ -51,9 +51,11 @@ struct ConfigurationErrorTests {
         ("busy-poll = 10_001",
             "2: busy-poll is 10001; write a number from 1 to 10000, without quotes or unit"),
         ("buffer-memory = \"3GB\"",
-            "2: buffer-memory is '3GB'; write a whole number and its unit, KB, MB or GB, from 0 to 2GB"),
+            "2: buffer-memory is '3GB'; write a whole number and its unit, KB, MB or GB, 0 or from 8MB to 2GB"),
+        ("buffer-memory = 64",
+            "2: buffer-memory is 64; write a whole number and its unit, KB, MB or GB, 0 or from 8MB to 2GB"),
         ("buffer-memory = \"64 megs\"",
-            "2: buffer-memory is '64 megs'; write a whole number and its unit, KB, MB or GB, from 0 to 2GB"),
+            "2: buffer-memory is '64 megs'; write a whole number and its unit, KB, MB or GB, 0 or from 8MB to 2GB"),
         ("unencrypted-networks = \"0.0.0.0/0\"",
             "2: unencrypted-networks holds every address there is; name only the networks where nobody else can listen"),
     ])

@@ -183,7 +183,7 @@ extension StoredReport {
     private var scaleTable: String {
         let head = [""] + results.map { result in
             let peers = result["configured_peers"]?.number.map { Self.rounded($0, 0) } ?? "-"
-            return "\(result["peer"]?.text ?? "-"), \(peers) peers"
+            return "\(result["peer"]?.text ?? "-"), \(peers) \(peers == "1" ? "peer" : "peers")"
         }
         let rows = Self.scaleRows.map { row in [row.label] + results.map { cell($0, row.key, row.places) } }
         return MarkdownTables.table(head, rows, left: 1)
