@@ -29,4 +29,4 @@ if ! ${CC:-cc} -std=gnu17 -O1 -I "$root/include" -o "$scratch/noise_peer" "$root
     echo "Bail out! noise_peer.c does not compile"
     exit 1
 fi
-PYTHONDONTWRITEBYTECODE=1 timeout 120 "$python" "$root/Tests/Vectors/noise/interop.py" "$scratch/noise_peer"
+PYTHONDONTWRITEBYTECODE=1 timeout 300 "$python" "$root/Tests/Vectors/noise/interop.py" "$scratch/noise_peer"

@@ -115,6 +115,7 @@ bool lab_flow_tally_add(lab_flow_tally *tally, const lab_flow_header *header, si
     }
     if (header->kind == LAB_FLOW_DATA) return add_data(tally, header, bytes, arrival_ns);
     tally->ended = true;
+    tally->ends += 1;
     tally->sent = header->sequence;
     return true;
 }
@@ -125,6 +126,7 @@ lab_flow_summary lab_flow_tally_summary(const lab_flow_tally *tally) {
     return (lab_flow_summary){
         .started = tally->started,
         .ended = tally->ended,
+        .ends = tally->ends,
         .sent = tally->sent,
         .received = tally->received,
         .received_bytes = tally->received_bytes,

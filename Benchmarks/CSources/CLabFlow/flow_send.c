@@ -121,7 +121,7 @@ static void send_ends(sender *sender) {
     uint64_t at_ns = lab_clock_ns();
     for (int i = 0; i < ENDS; i++) {
         uint64_t sent_ns = 0;
-        (void)send_together(sender, LAB_FLOW_END, 0, 1, &sent_ns);
+        if (send_together(sender, LAB_FLOW_END, 0, 1, &sent_ns) == 1) sender->sent->ends += 1;
         at_ns += END_INTERVAL_NS;
         lab_clock_sleep_until(at_ns);
     }

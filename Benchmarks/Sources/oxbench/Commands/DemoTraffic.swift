@@ -63,12 +63,11 @@ struct DemoTraffic {
         return (flow.sent.sent_packets, lost, Self.bytesPerPacket(onLink: after - before, flow.sent))
     }
 
-    /// The flow's end is sent ten times and is smaller than the game's packets. What is added to a payload on its way is
-    /// the same for both, so that is what gets averaged.
+    /// The datagrams that tell the flow's end are smaller than the game's. What is added to a payload on its way is the
+    /// same for both, so that is what gets averaged.
     private static func bytesPerPacket(onLink bytes: UInt64, _ sent: Traffic.Flow.Sent) -> Double {
-        let ends: UInt64 = 10
-        let payload = sent.sent_payload_bytes + ends * UInt64(LAB_FLOW_HEADER)
-        let added = (Double(bytes) - Double(payload)) / Double(sent.sent_packets + ends)
+        let payload = sent.sent_payload_bytes + sent.end_packets * UInt64(LAB_FLOW_HEADER)
+        let added = (Double(bytes) - Double(payload)) / Double(sent.sent_packets + sent.end_packets)
         return added + Double(sent.sent_payload_bytes) / Double(sent.sent_packets)
     }
 }

@@ -28,6 +28,9 @@ extension Flow {
                 is what --rate or --pps and --size say (default 1200 bytes). Sizes are UDP payloads, and so is the rate.
 
                 The schedule is absolute: a late datagram does not move the next ones. A burst is one system call (sendmmsg).
+
+                The end of the flow is told in ten small datagrams (end_packets). They are not among sent_packets and \
+                lost_packets, but the counters of what they pass have them.
                 """)
 
         @Option(help: ArgumentHelp("Where to: 192.0.2.1:5000 or [2001:db8::1]:5000.", valueName: "address"))
@@ -96,6 +99,7 @@ extension Flow {
                 "sent_packets": .integer(sent.datagrams),
                 "sent_payload_bytes": .integer(sent.bytes),
                 "send_failed_packets": .integer(sent.failed),
+                "end_packets": .integer(sent.ends),
                 "elapsed_s": .number(Double(sent.elapsed_ns) / 1e9),
                 "lateness_p50_us": .number(Double(sent.lateness_p50_ns) / 1000),
                 "lateness_p99_us": .number(Double(sent.lateness_p99_ns) / 1000),
@@ -182,6 +186,7 @@ extension Flow.Sink {
             "received_packets": .integer(summary.received),
             "received_payload_bytes": .integer(summary.received_bytes),
             "lost_packets": summary.ended ? .integer(summary.lost) : .unknown,
+            "end_packets": .integer(summary.ends),
             "loss_percent": summary.ended ? .number(lossPercent) : .unknown,
             "duplicate_packets": .integer(summary.duplicates),
             "reordered_packets": .integer(summary.reordered),

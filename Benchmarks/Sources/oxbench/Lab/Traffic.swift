@@ -58,6 +58,8 @@ struct Traffic {
             let sent_packets: UInt64
             let sent_payload_bytes: UInt64
             let send_failed_packets: UInt64
+            /// Beside `sent_packets`, and smaller.
+            let end_packets: UInt64
             let elapsed_s: Double
         }
         struct Received: Decodable {

@@ -40,7 +40,7 @@ static lab_flow_plan plan_of(uint32_t burst, bool gso) {
 }
 
 /* Every datagram by itself, in order, then the end. */
-static void expect_whole_flow(void) {
+static void expect_whole_flow(uint64_t ends_sent) {
     uint64_t next = 0;
     uint32_t ends = 0;
     uint8_t datagram[2 * BYTES];
@@ -57,6 +57,7 @@ static void expect_whole_flow(void) {
     }
     assert_int_equal(next, COUNT);
     assert_true(ends > 0);
+    assert_int_equal(ends, ends_sent);
 }
 
 static void expect_sent(const lab_flow_plan *plan) {
@@ -65,7 +66,7 @@ static void expect_sent(const lab_flow_plan *plan) {
     assert_int_equal(sent.datagrams, COUNT);
     assert_int_equal(sent.bytes, COUNT * BYTES);
     assert_int_equal(sent.failed, 0);
-    expect_whole_flow();
+    expect_whole_flow(sent.ends);
 }
 
 static void bursts_of_every_size_arrive_one_by_one(void **state) {

@@ -91,6 +91,7 @@ static void losses_duplicates_and_order_are_told_apart(void **state) {
     add(LAB_FLOW_END, 11, 0, 0);
     summary = lab_flow_tally_summary(&tally);
     assert_true(summary.started && summary.ended);
+    assert_int_equal(summary.ends, 2);
     assert_int_equal(summary.sent, 11);
     assert_int_equal(summary.received, 7);
     assert_int_equal(summary.lost, 4);

@@ -57,6 +57,7 @@ typedef struct lab_flow_tally {
     bool started;           /**< `flow` is known */
     bool ended;             /**< an end arrived: `sent` is known */
     uint64_t flow;
+    uint64_t ends;          /**< ends that arrived, copies too */
     uint64_t sent;
     uint64_t received;      /**< first copies */
     uint64_t received_bytes;
@@ -83,6 +84,7 @@ bool lab_flow_tally_has(const lab_flow_tally *tally, uint64_t sequence);
 typedef struct lab_flow_summary {
     bool started;
     bool ended;
+    uint64_t ends;
     uint64_t sent;
     uint64_t received;
     uint64_t received_bytes;
