@@ -103,6 +103,7 @@ bench: build ## run the quick benchmarks
 	build/bin/oxbench wire
 	build/bin/oxbench flood
 	build/bin/oxbench kernels
+	build/bin/oxbench cc --alone --seeds 1
 	build/bin/oxbench tunnel --quick
 
 # ---------------------------------------------------------------------------------------------------- the C library

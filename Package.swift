@@ -51,7 +51,9 @@ let package = Package(
         room("COxCrypto", ["COxBase"], libraries: ["sodium"]),
         room("COxWire", ["COxBase"]),
         room("COxPath", ["COxWire", "COxBase"]),
-        room("COxTunnel", ["COxPacket", "COxCrypto", "COxWire", "COxPath", "COxBase"]),
+        room("COxFlow", ["COxPacket", "COxBase"]),
+        room("COxQueue", ["COxFlow", "COxPacket", "COxBase"]),
+        room("COxTunnel", ["COxPacket", "COxCrypto", "COxWire", "COxPath", "COxFlow", "COxQueue", "COxBase"]),
         room("COxIO", ["COxPacket", "COxBase"]),
         room("COxWorker", ["COxTunnel", "COxIO", "COxPacket", "COxBase"]),
 
@@ -59,15 +61,20 @@ let package = Package(
         module(
             "OxCore",
             [
-                "OxModel", "COxBase", "COxPacket", "COxCrypto", "COxWire", "COxPath", "COxTunnel", "COxIO",
-                "COxWorker",
+                "OxModel", "COxBase", "COxPacket", "COxCrypto", "COxWire", "COxPath", "COxFlow", "COxQueue",
+                "COxTunnel", "COxIO", "COxWorker",
             ]),
         module("OxConfiguration", ["OxModel", .product(name: "TOMLKit", package: "TOMLKit")]),
-        module("OxController", ["OxModel"]),
+        module("OxCongestion", ["OxModel"]),
+        module("OxTraffic", ["OxModel"]),
+        module("OxController", ["OxModel", "OxCongestion", "OxTraffic"]),
         module(
             "Oxidize",
-            ["OxModel", "OxCore", "OxConfiguration", "OxController", .product(name: "Logging", package: "swift-log")]),
-        module("OxSimulation", ["Oxidize", "OxModel", "OxCore", "OxConfiguration", "OxController"]),
+            [
+                "OxModel", "OxCore", "OxConfiguration", "OxController", "OxCongestion", "OxTraffic",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        module("OxSimulation", ["Oxidize", "OxModel", "OxCore", "OxConfiguration", "OxController", "OxTraffic"]),
         .executableTarget(
             name: "oxidize",
             dependencies: [
@@ -81,7 +88,9 @@ let package = Package(
         tests("OxModelTests", ["OxModel"]),
         tests("OxCoreTests", ["OxCore", "OxModel"]),
         tests("OxConfigurationTests", ["OxConfiguration", "OxModel"]),
-        tests("OxControllerTests", ["OxController", "OxModel"]),
+        tests("OxCongestionTests", ["OxCongestion", "OxModel"]),
+        tests("OxTrafficTests", ["OxTraffic", "OxModel"]),
+        tests("OxControllerTests", ["OxController", "OxCongestion", "OxTraffic", "OxModel"]),
         tests(
             "OxidizeTests",
             ["Oxidize", "OxConfiguration", "OxCore", "OxModel", .product(name: "Logging", package: "swift-log")]),

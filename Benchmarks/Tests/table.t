@@ -43,4 +43,24 @@ check "a table without an end is refused" exits 1 table
 printf '%s\n' '<!-- oxbench table missing -->' '<!-- oxbench table end -->' >"$scratch/README.md"
 check "results that are missing are said" prints 'missing.json' table
 
+cat >"$scratch/load.json" <<'JSON'
+{"command": "load latency", "commit": "0123456789abcdef", "machine": "a machine", "results": [
+  {"peer": "oxidize", "rounds": 3, "loaded_game_p99_ms": 27.12, "loaded_game_p99_ms_min": 26, "loaded_game_p99_ms_max": 31},
+  {"peer": "none", "rounds": 3, "loaded_game_p99_ms": 305.9}]}
+JSON
+cat >"$scratch/traces.json" <<'JSON'
+{"command": "load traces", "commit": "0123456789abcdef", "machine": "a machine", "results": [
+  {"trace": "a.up", "sender": "cubic", "rounds": 1, "trace_mbit_per_s": 5.25, "utilisation_percent": 99.6, "link_queue_p95_ms": 700},
+  {"trace": "a.up", "sender": "oxidize", "rounds": 1, "trace_mbit_per_s": 5.3, "utilisation_percent": 88.2, "link_queue_p95_ms": 61.4},
+  {"trace": "b.up", "sender": "oxidize", "rounds": 1, "trace_mbit_per_s": 2, "utilisation_percent": null, "link_queue_p95_ms": null}]}
+JSON
+for name in load traces; do
+    printf '%s\n' "<!-- oxbench table $name -->" '<!-- oxbench table end -->'
+done >"$scratch/README.md"
+check "the tables of oxbench load are written" table
+check "a latency has its spread" \
+    has '| game beside the upload, 99th percentile, ms | 27.1 (26.0 to 31.0) | 305.9 |'
+check "a trace is a line, and a sender two columns" has '| a.up | 5.3 | 100 | 700 | 88 | 61 |'
+check "what failed is a dash" has '| b.up | 2.0 | - | - | - | - |'
+
 finish

@@ -27,10 +27,12 @@ void ox_wake_destroy(ox_wake *wake) {
 
 void ox_wake_signal(ox_wake *wake) {
     uint64_t one = 1;
+    // First: who is woken may run before the call returns, in this thread's place, and must find something to read.
+    __atomic_store_n(&wake->raised, 1, __ATOMIC_RELEASE);
     // Fails only when the flag is up already.
     ssize_t ignored = write(wake->fd, &one, sizeof one);
     (void)ignored;
-    // Last: who sees it finds something to read, and who does not yet is woken by the eventfd and looks again.
+    // And last: who lowered it in between read nothing, and is woken by the eventfd to look again.
     __atomic_store_n(&wake->raised, 1, __ATOMIC_RELEASE);
 }
 

@@ -118,3 +118,12 @@ void ox_slab_destroy(ox_slab *slab) {
 ox_buf_class ox_slab_class(const ox_slab *slab) { return slab->class_; }
 uint32_t ox_slab_buffers(const ox_slab *slab) { return slab->buffers; }
 ox_pages ox_slab_pages(const ox_slab *slab) { return slab->pages; }
+
+void *ox_reserve(size_t bytes) {
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return memory != MAP_FAILED ? memory : NULL;
+}
+
+void ox_release(void *memory, size_t bytes) {
+    if (memory != NULL) OX_ASSERT(munmap(memory, bytes) == 0);
+}

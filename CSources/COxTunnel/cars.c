@@ -131,10 +131,14 @@ bool ox_cars_send(ox_tunnel *tunnel, ox_session *session, ox_buf *buf, const ox_
     ox_keys_seal(tunnel->is.engine, session->keys, session->is.path, jobs, p.cars);
     for (uint32_t i = 0; i < p.cars; i++) {
         uint32_t len = jobs[i].aad_len + jobs[i].len + session->tag_bytes;
+        session->peer->carried[2] += len;
         ox_session_note_sent(tunnel, session, session->next_number++, len, true, now_ns);
     }
+    session->peer->carried[0] += ox_segments(buf, headers);
+    session->peer->carried[1] += p.cars;
     const ox_address *to = ox_session_address(session);
-    uint8_t ecn = ox_ecn_get(buf->data);
+    session->peer->carried[3] += buf->len;
+    uint8_t ecn = ox_seal_ecn(ox_ecn_get(buf->data));
     for (ox_buf *datagrams; (datagrams = ox_list_take(&out)) != NULL;) {
         uint16_t segment = datagrams->segment;
         ox_session_address_datagram(session, datagrams, to);

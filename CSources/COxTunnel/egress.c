@@ -103,20 +103,28 @@ static ox_verdict check_sum(ox_buf *buf, const ox_headers *headers) {
 }
 
 /** A super-packet goes as a train, or packet by packet where it cannot. Takes the buffer. */
-static void send_super(ox_tunnel *tunnel, ox_session *session, ox_buf *buf, const ox_headers *headers, uint64_t now_ns) {
+static void send_super(ox_tunnel *tunnel, ox_session *session, ox_buf *buf, uint64_t now_ns) {
+    ox_headers headers;
+    OX_ASSERT(ox_parse(buf->data, buf->len, &headers) == OX_PASS); // it passed before it was queued
     bool train = tunnel->policy.train && (session->is.features & OX_FEATURE_TRAIN) != 0;
     if (train) {
         ox_pack_flush(tunnel, now_ns);
-        if (ox_cars_send(tunnel, session, buf, headers, now_ns)) return;
+        if (ox_cars_send(tunnel, session, buf, &headers, now_ns)) return;
     }
     ox_list packets = {0};
-    ox_tunnel_count(tunnel, OX_DROP_POOL_EMPTY, ox_segment(tunnel->is.pool, buf, headers, &packets));
+    ox_tunnel_count(tunnel, OX_DROP_POOL_EMPTY, ox_segment(tunnel->is.pool, buf, &headers, &packets));
     ox_pool_put(tunnel->is.pool, buf);
     for (ox_buf *packet; (packet = ox_list_take(&packets)) != NULL;) ox_pack(tunnel, session, packet, now_ns);
 }
 
-/** Sends a packet or super-packet that ox_parse() passed. Takes the buffer. */
-static void send_packet(ox_tunnel *tunnel, ox_buf *buf, const ox_headers *headers, uint64_t now_ns) {
+/** Sends what left the queue: it goes into the open datagram, or as a train. Takes the buffer. */
+void ox_egress_send(ox_tunnel *tunnel, ox_session *session, ox_buf *buf, uint64_t now_ns) {
+    if (buf->segment != 0) send_super(tunnel, session, buf, now_ns);
+    else ox_pack(tunnel, session, buf, now_ns);
+}
+
+/** Queues a packet or super-packet that ox_parse() passed. Takes the buffer. */
+static void queue_packet(ox_tunnel *tunnel, ox_buf *buf, const ox_headers *headers, uint32_t hash, uint64_t now_ns) {
     int64_t id = find_peer(tunnel, buf, headers);
     if (leave_to_owner(tunnel, id, buf)) return;
     ox_peer *peer = id >= 0 ? tunnel->peers[id] : NULL;
@@ -150,27 +158,28 @@ static void send_packet(ox_tunnel *tunnel, ox_buf *buf, const ox_headers *header
     }
     ox_count(&peer->packets[0], count);
     ox_count(&peer->packets[1], buf->len);
-    if (buf->segment != 0) send_super(tunnel, session, buf, headers, now_ns);
-    else ox_pack(tunnel, session, buf, now_ns);
+    ox_serve_enqueue(tunnel, session, buf, headers, hash, now_ns);
 }
 
-/** Takes the buffer, of which `verdict` and `headers` are what ox_parse() says. */
-static void take_parsed(ox_tunnel *tunnel, ox_buf *buf, ox_verdict verdict, const ox_headers *headers, uint64_t now_ns) {
+/** Takes the buffer, of which `verdict`, `headers` and `hash` are what ox_parse_batch() says. */
+static void take_parsed(ox_tunnel *tunnel, ox_buf *buf, ox_verdict verdict, const ox_headers *headers, uint32_t hash,
+                        uint64_t now_ns) {
     // A device that speaks of segments speaks of TCP or UDP.
     bool cut = headers->has_transport && !headers->fragment && buf->checksum == OX_CHECKSUM_PARTIAL;
     if (verdict == OX_PASS && buf->segment != 0 && !cut) verdict = OX_DROP_PACKET_HEADER;
     if (verdict == OX_PASS && buf->segment != 0 && buf->len <= ox_headers_bytes(headers) + buf->segment)
         buf->segment = 0; // one segment is a packet
     if (verdict != OX_PASS) ox_tunnel_drop(tunnel, buf, verdict);
-    else send_packet(tunnel, buf, headers, now_ns);
+    else queue_packet(tunnel, buf, headers, hash, now_ns);
 }
 
 void ox_tunnel_egress(ox_tunnel *tunnel, ox_list *packets, uint64_t now_ns) {
     ox_buf *buffers[OX_PARSE_BATCH_MAX];
     for (uint32_t count; (count = ox_tunnel_parse(tunnel, packets, buffers)) > 0;)
         for (uint32_t i = 0; i < count; i++)
-            take_parsed(tunnel, buffers[i], (ox_verdict)tunnel->parsed.verdicts[i], &tunnel->parsed.headers[i], now_ns);
-    ox_pack_flush(tunnel, now_ns);
+            take_parsed(tunnel, buffers[i], (ox_verdict)tunnel->parsed.verdicts[i], &tunnel->parsed.headers[i],
+                        tunnel->parsed.hashes[i], now_ns);
+    ox_serve_settle(tunnel, now_ns);
 }
 
 void ox_egress_staged(ox_tunnel *tunnel, ox_peer *peer, uint64_t now_ns) {

@@ -121,29 +121,23 @@ static void take_feedback(ox_tunnel *tunnel, arrival *a, const ox_frame *frame) 
     ox_feedback feedback;
     ox_ledger_result result;
     ox_session *session = a->session;
+    ox_path *path = &session->peer->paths[session->is.path];
     if (a->fed) {
         ox_tunnel_count(tunnel, OX_DROP_FRAME_MALFORMED, 1);
         return;
     }
     a->fed = true;
     ox_verdict verdict = ox_feedback_read(frame->body, frame->len, &feedback);
+    ox_serve_check_limited(tunnel, path, a->now_ns);
     if (verdict == OX_PASS)
-        verdict = ox_ledger_feedback(session->ledger, &session->peer->paths[session->is.path].stats, &feedback,
-                                     a->now_ns, &result);
+        verdict = ox_ledger_feedback(session->ledger, &path->flight, &path->stats, &feedback, a->now_ns, &result);
     if (verdict != OX_PASS) {
         ox_tunnel_count(tunnel, verdict, 1);
         return;
     }
     session->next_expected = result.next_expected;
-    ox_event event = {.peer = session->is.peer, .session = session->is.local, .size = result.probe_size};
-    if (result.probe_size > 0) {
-        event.kind = OX_EVENT_MTU_ACKNOWLEDGED;
-        ox_tunnel_report(tunnel, &event);
-    }
-    if (result.black_hole) {
-        event.kind = OX_EVENT_MTU_BLACK_HOLE;
-        ox_tunnel_report(tunnel, &event);
-    }
+    ox_session_learn(tunnel, session, &result);
+    ox_session_watch(tunnel, session); // what was overtaken is lost sooner
 }
 
 static void take_control(ox_tunnel *tunnel, arrival *a, const ox_frame *frame) {
@@ -297,7 +291,7 @@ static void take_data(ox_tunnel *tunnel, ox_buf *buf, uint8_t *bytes, uint32_t l
     ox_replay_commit(&a.session->replay, a.number);
     ox_ingress_note(tunnel, a.session, buf, newest, 1, len, now_ns);
     take_frames(tunnel, &a);
-    if (a.eliciting) ox_feedback_owe(tunnel, a.session, now_ns);
+    if (a.eliciting) ox_feedback_owe(tunnel, a.session, a.number, len, now_ns);
     if (a.eliciting && !a.keepalive) a.session->received_eliciting_ns = now_ns;
     if (!a.kept) ox_pool_put(tunnel->is.pool, buf);
 }

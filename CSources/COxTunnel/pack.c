@@ -6,9 +6,14 @@ enum {
     TAIL_DISTANCE_BYTES = 1,
     HEAD_MIN = 64, /**< a shorter first part is not worth its frame */
 };
-_Static_assert(OX_BUF_HEADROOM >= OX_HEADER_MAX + OX_FEEDBACK_BYTES_MAX + FRAME_HEAD_BYTES + 2 * TAIL_DISTANCE_BYTES,
+_Static_assert(OX_BUF_HEADROOM >= OX_HEADER_MAX + OX_FEEDBACK_RIDE_MAX + FRAME_HEAD_BYTES + 2 * TAIL_DISTANCE_BYTES,
                "header, feedback and frame heads fit in front of a packet");
 _Static_assert(OX_INNER_MTU - HEAD_MIN < 2 * (OX_MTU_BASE - 64) - HEAD_MIN, "two datagrams carry every inner packet");
+
+/** Before a session sends something else: the half of a packet in the open datagram must have the next number. */
+void ox_pack_flush_of(ox_tunnel *tunnel, const ox_session *session, uint64_t now_ns) {
+    if (tunnel->open.session == session) ox_pack_flush(tunnel, now_ns);
+}
 
 /** Seals and sends the datagram that is being filled. */
 void ox_pack_flush(ox_tunnel *tunnel, uint64_t now_ns) {
@@ -20,17 +25,27 @@ void ox_pack_flush(ox_tunnel *tunnel, uint64_t now_ns) {
     if (open.batch)
         ox_frame_write_head(buf->data + open.batch_at, OX_FRAME_BATCH, buf->len - open.batch_at - FRAME_HEAD_BYTES);
     // Feedback rides along once half of its waiting time is over.
-    if (session->feedback_due_ns != OX_NEVER && session->feedback_due_ns <= now_ns + tunnel->policy.feedback_delay_ns / 2) {
-        uint8_t frame[OX_FEEDBACK_BYTES_MAX];
+    if (session->feedback_due_ns != OX_NEVER && session->feedback_ride_ns <= now_ns) {
+        uint8_t frame[OX_FEEDBACK_RIDE_MAX];
         uint32_t room = ox_session_room(session);
         uint32_t spare = room > buf->len ? room - buf->len : 0;
-        uint32_t len = ox_feedback_make(session, frame, spare < sizeof frame ? spare : sizeof frame, now_ns);
+        uint32_t len = ox_feedback_make(session, frame, spare < sizeof frame ? spare : sizeof frame, true, now_ns);
         buf->data -= len;
         buf->len += len;
         memcpy(buf->data, frame, len);
     }
-    buf->ecn = open.ecn;
-    ox_session_seal(tunnel, session, buf, true, ox_session_address(session), now_ns);
+    buf->ecn = ox_seal_ecn(open.ecn);
+    uint64_t before = session->peer->paths[session->is.path].stats.sent_bytes;
+    if (!ox_session_seal(tunnel, session, buf, true, ox_session_address(session), now_ns)) {
+        // One of them is counted already.
+        if (open.packets > 1) ox_tunnel_count(tunnel, OX_DROP_KEY_EXPIRED, open.packets - 1);
+        return;
+    }
+    uint64_t *carried = session->peer->carried;
+    carried[0] += open.packets;
+    carried[1]++;
+    carried[3] += open.packet_bytes;
+    carried[2] += session->peer->paths[session->is.path].stats.sent_bytes - before;
 }
 
 static void begin(ox_tunnel *tunnel, ox_session *session, ox_buf *buf, bool lone, uint8_t ecn) {
@@ -60,7 +75,7 @@ static void frame_lone(ox_open *open) {
 /** Appends a packet to the open datagram, if it has room. Takes the buffer then. */
 static bool append(ox_tunnel *tunnel, ox_buf *buf) {
     ox_open *open = &tunnel->open;
-    uint32_t more = growth(open, buf->len);
+    uint32_t more = growth(open, buf->len), len = buf->len;
     if (open->buf->len + more > ox_session_room(open->session)) return false;
     if (ox_buf_tailroom(open->buf) < more + open->session->tag_bytes) return false;
     if (open->lone) {
@@ -74,6 +89,8 @@ static bool append(ox_tunnel *tunnel, ox_buf *buf) {
     uint32_t bytes = ox_varint_write(at, buf->len);
     memcpy(at + bytes, buf->data, buf->len);
     open->buf->len += bytes + buf->len;
+    open->packets++;
+    open->packet_bytes += len;
     ox_pool_put(tunnel->is.pool, buf);
     return true;
 }
@@ -122,6 +139,8 @@ static void split(ox_tunnel *tunnel, ox_session *session, ox_buf *buf, uint8_t e
     memcpy(at + head_bytes, buf->data, len);
     open->buf->len += head_bytes + len;
     uint64_t head_number = session->next_number;
+    open->packets++;
+    open->packet_bytes += buf->len;
     ox_pack_flush(tunnel, now_ns);
     if (session->next_number == head_number) { // it could not be sent, so neither can the rest
         ox_tunnel_drop(tunnel, buf, OX_DROP_NO_SESSION);
@@ -150,11 +169,19 @@ void ox_pack(ox_tunnel *tunnel, ox_session *session, ox_buf *buf, uint64_t now_n
     uint8_t ecn = ox_ecn_get(buf->data);
     ox_open *open = &tunnel->open;
     if (open->session != NULL && (open->session != session || open->ecn != ecn)) ox_pack_flush(tunnel, now_ns);
-    if (buf->len > ox_session_room(session)) {
+    // The path may have become narrower, or the session another, while it waited.
+    bool fits = buf->len <= ox_session_room(session);
+    if (!fits && (session->is.features & OX_FEATURE_SPLIT) == 0) {
+        ox_tunnel_drop(tunnel, buf, OX_DROP_PACKET_TOO_BIG);
+        return;
+    }
+    if (!fits) {
         split(tunnel, session, buf, ecn, now_ns);
     } else if (open->session == NULL || !batch || !append(tunnel, buf)) {
         ox_pack_flush(tunnel, now_ns);
         begin(tunnel, session, buf, true, ecn);
+        tunnel->open.packets = 1;
+        tunnel->open.packet_bytes = buf->len;
     }
     if (!batch) ox_pack_flush(tunnel, now_ns);
 }

@@ -77,9 +77,18 @@ void ox_session_address_datagram(const ox_session *session, ox_buf *buf, const o
 
 void ox_session_note_sent(ox_tunnel *tunnel, ox_session *session, uint64_t number, uint32_t bytes, bool eliciting,
                           uint64_t now_ns) {
-    ox_ledger_sent(session->ledger, &session->peer->paths[session->is.path].stats, number, bytes, eliciting, now_ns);
+    ox_path *path = &session->peer->paths[session->is.path];
+    //= draft-ietf-ccwg-bbr section 5.4.1
+    //# out of idleness it paces at the estimated bandwidth, whatever the gain was
+    if (eliciting && path->flight.in_flight == 0 && path->flight.app_limited != 0 && path->limits.restart_rate != 0)
+        ox_pacer_set(&path->pacer, path->limits.restart_rate, ox_path_quantum(&path->limits, path->limits.restart_rate), now_ns);
+    ox_ledger_sent(session->ledger, &path->flight, &path->stats, number, bytes, eliciting, now_ns);
+    ox_pacer_sent(&path->pacer, bytes, path->ahead, now_ns);
     session->sent_ns = now_ns;
-    if (eliciting) session->sent_eliciting_ns = now_ns;
+    if (eliciting) {
+        session->sent_eliciting_ns = now_ns;
+        if (session->ledger_due_ns == OX_NEVER) ox_session_watch(tunnel, session);
+    }
     ox_session_touch(tunnel, session, now_ns);
 }
 
@@ -91,6 +100,7 @@ void ox_session_send_frame(ox_tunnel *tunnel, ox_session *session, ox_frame_type
         ox_tunnel_count(tunnel, OX_DROP_POOL_EMPTY, 1);
         return;
     }
+    ox_pack_flush_of(tunnel, session, now_ns);
     buf->len = ox_frame_write_head(buf->data, type, len);
     memcpy(buf->data + buf->len, body, len);
     buf->len += len;

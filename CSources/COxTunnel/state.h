@@ -11,6 +11,7 @@ enum {
     OX_GATE_CALLED = 256,   /**< senders of handshake datagrams whose way in is remembered */
     OX_GATE_SOURCES = 1024, /**< source addresses whose handshakes are counted under load; a power of two */
     OX_TRAIN_HEADERS_MAX = 128, /**< IP and transport headers of a super-packet that crosses as a train */
+    OX_FEEDBACK_REPEATS = 3, /**< feedbacks that say the same, so that two of them may be lost */
     OX_NS_PER_SECOND = 1000000000,
     OX_NS_PER_MS = 1000000,
 };
@@ -20,6 +21,14 @@ typedef struct ox_path {
     uint8_t local[16];  /**< our address that the peer speaks to, so that it hears the same one speak; zero for any */
     uint32_t mtu;       /**< UDP payload bytes */
     ox_path_stats stats;
+    ox_flight flight;
+    ox_pacer pacer;
+    ox_path_limits limits;
+    ox_queue *queue;         /**< packets that the path does not take yet */
+    uint64_t hold_until_ns;  /**< till then they wait for company; 0 for not at all */
+    uint64_t urgent_bytes;   /**< of gaming and realtime packets sent since the last sample */
+    ox_path_sample unsaid;   /**< what samples said that found no room in the event ring */
+    bool ahead;              /**< what is being sent now goes ahead of the pacing */
 } ox_path;
 
 struct ox_peer {
@@ -27,9 +36,12 @@ struct ox_peer {
     uint32_t sessions; /**< in the tunnel's table */
     ox_session *sending[OX_PATHS_MAX];
     ox_path paths[OX_PATHS_MAX];
+    bool backlogged;         /**< on the tunnel's list of peers with packets in a queue */
+    struct ox_peer *backlog_next;
     ox_list staged;
     uint64_t waiting_due_ns; /**< when the controller may be told again that packets wait */
     uint64_t packets[4]; /**< sent, bytes sent, received, bytes received: as in ox_peer_report */
+    uint64_t carried[4]; /**< packets that datagrams carried, those datagrams, the bytes of these, and of the packets */
 };
 
 typedef struct ox_train ox_train;
@@ -49,7 +61,13 @@ struct ox_session {
 
     ox_replay replay;
     uint32_t unanswered;       /**< eliciting datagrams since the last feedback */
+    uint64_t unanswered_bytes;
     uint64_t feedback_due_ns;  /**< OX_NEVER for none */
+    uint64_t feedback_ride_ns; /**< from then on it rides on data */
+    uint64_t feedback_sent_ns; /**< when the last one left */
+    uint64_t feedback_floors[OX_FEEDBACK_REPEATS]; /**< largest numbers plus one of the last ones, newest first */
+    uint64_t late_floor;       /**< the smallest number that came since the last one; OX_NEVER for none */
+    uint64_t ledger_due_ns;    /**< when the ledger must be looked at; OX_NEVER for none */
     uint64_t newest_arrival_ns; /**< of the largest number */
     uint64_t ect0, ect1, ce;
 
@@ -102,8 +120,11 @@ typedef struct ox_open {
     ox_session *session; /**< NULL for none */
     ox_buf *buf;
     bool lone;           /**< the content is one raw packet, not yet a frame */
+    uint32_t packets;    /**< in it */
+    uint32_t packet_bytes;
     uint32_t batch_at;   /**< offset of the BATCH frame, or 0 and `batch` false */
     bool batch;
+    bool urgent;         /**< a gaming or realtime packet is in it: it waits for nothing */
     uint8_t ecn;
 } ox_open;
 
@@ -160,6 +181,10 @@ struct ox_tunnel {
     ox_list away[OX_WORKERS_MAX]; /**< packets for peers that others have, by worker */
     uint32_t away_count;          /**< in all of them */
     ox_open open;
+    ox_scheduler *scheduler;
+    ox_classifier *classifier;
+    ox_peer *backlog;    /**< peers with packets in a queue */
+    uint64_t serve_due_ns; /**< when one of them may send; OX_NEVER for none */
     ox_half halves[OX_SPLIT_SLOTS];
     ox_session *active;
     uint64_t next_due_ns;
@@ -174,6 +199,12 @@ uint32_t ox_tunnel_parse(ox_tunnel *tunnel, ox_list *packets, ox_buf *taken[OX_P
 ox_buf *ox_tunnel_shrink(ox_tunnel *tunnel, ox_buf *buf);
 ox_session *ox_tunnel_session(const ox_tunnel *tunnel, uint32_t local);
 bool ox_session_expired(const ox_tunnel *tunnel, const ox_session *session, uint64_t now_ns);
+
+/**
+ * The codepoint of a datagram around a packet. CE stays inside: outside, the path's own marks must be told from it (RFC 6040
+ * section 4.2 keeps it at the other end).
+ */
+static inline uint8_t ox_seal_ecn(uint8_t inner) { return inner == OX_ECN_CE ? OX_ECN_ECT0 : inner; }
 
 /* seal.c */
 uint32_t ox_session_overhead(const ox_session *session, uint64_t number);
@@ -192,6 +223,7 @@ const ox_address *ox_session_address(const ox_session *session);
 /* pack.c */
 void ox_pack(ox_tunnel *tunnel, ox_session *session, ox_buf *buf, uint64_t now_ns);
 void ox_pack_flush(ox_tunnel *tunnel, uint64_t now_ns);
+void ox_pack_flush_of(ox_tunnel *tunnel, const ox_session *session, uint64_t now_ns);
 
 /* cars.c */
 bool ox_cars_send(ox_tunnel *tunnel, ox_session *session, ox_buf *buf, const ox_headers *headers, uint64_t now_ns);
@@ -220,7 +252,21 @@ void ox_ingress_note(ox_tunnel *tunnel, ox_session *session, const ox_buf *buf, 
 void ox_deliver(ox_tunnel *tunnel, const ox_session *session, ox_buf *buf);
 void ox_deliver_flush(ox_tunnel *tunnel);
 
+/* serve.c */
+uint64_t ox_path_quantum(const ox_path_limits *limits, uint64_t rate);
+void ox_serve_enqueue(ox_tunnel *tunnel, ox_session *session, ox_buf *buf, const ox_headers *headers, uint32_t hash,
+                      uint64_t now_ns);
+void ox_serve_peer(ox_tunnel *tunnel, ox_peer *peer, uint64_t now_ns);
+void ox_serve_all(ox_tunnel *tunnel, uint64_t now_ns);
+void ox_serve_settle(ox_tunnel *tunnel, uint64_t now_ns);
+void ox_serve_forget(ox_tunnel *tunnel, ox_peer *peer, ox_verdict why);
+void ox_serve_check_limited(const ox_tunnel *tunnel, ox_path *path, uint64_t now_ns);
+
+/* sample.c */
+void ox_session_learn(ox_tunnel *tunnel, ox_session *session, const ox_ledger_result *result);
+
 /* egress.c */
+void ox_egress_send(ox_tunnel *tunnel, ox_session *session, ox_buf *buf, uint64_t now_ns);
 void ox_egress_staged(ox_tunnel *tunnel, ox_peer *peer, uint64_t now_ns);
 
 /* split.c */
@@ -230,8 +276,9 @@ ox_buf *ox_split_tail(ox_tunnel *tunnel, ox_session *session, uint64_t head_numb
 void ox_split_forget(ox_tunnel *tunnel, const ox_session *session);
 
 /* feedback.c */
-void ox_feedback_owe(ox_tunnel *tunnel, ox_session *session, uint64_t now_ns);
-uint32_t ox_feedback_make(ox_session *session, uint8_t *out, size_t room, uint64_t now_ns);
+void ox_feedback_owe(ox_tunnel *tunnel, ox_session *session, uint64_t number, uint32_t bytes, uint64_t now_ns);
+uint32_t ox_feedback_make(ox_session *session, uint8_t *out, size_t room, bool whole, uint64_t now_ns);
+void ox_session_watch(ox_tunnel *tunnel, ox_session *session);
 void ox_session_touch(ox_tunnel *tunnel, ox_session *session, uint64_t now_ns);
 void ox_session_deactivate(ox_tunnel *tunnel, ox_session *session);
 

@@ -168,10 +168,11 @@ static void open_batch(ox_tunnel *tunnel, batch *b, const ox_buf *buf, uint64_t 
             continue;
         }
         authentic++;
-        b->bytes += job->aad_len + job->len + session->tag_bytes;
+        uint32_t bytes = job->aad_len + job->len + session->tag_bytes;
+        b->bytes += bytes;
         newest |= job->number >= session->replay.next;
         ox_replay_commit(&session->replay, job->number);
-        ox_feedback_owe(tunnel, session, now_ns);
+        ox_feedback_owe(tunnel, session, job->number, bytes, now_ns);
     }
     if (authentic == 0) {
         if (b->train == NULL || b->train->buf == NULL) ox_pool_put(tunnel->is.pool, b->to);

@@ -74,12 +74,12 @@ static uint64_t run(const ox_replay *replay, uint64_t number, uint64_t most, boo
     return most;
 }
 
-void ox_feedback_from_replay(const ox_replay *replay, ox_feedback *feedback) {
+void ox_feedback_from_replay(const ox_replay *replay, uint64_t floor, ox_feedback *feedback) {
     feedback->count = 0;
     if (replay->next == 0) return;
     uint64_t known = replay->next < replay->window ? replay->next : replay->window;
     uint64_t number = replay->next - 1;
-    while (feedback->count < OX_FEEDBACK_RANGES_MAX) {
+    while (feedback->count < OX_FEEDBACK_RANGES_MAX && number >= floor) {
         uint64_t length = run(replay, number, known, true);
         if (length > 0) feedback->ranges[feedback->count++] = (ox_range){number - length + 1, number};
         known -= length;

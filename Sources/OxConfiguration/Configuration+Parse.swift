@@ -9,9 +9,12 @@ extension Configuration {
 
     /// Reads and checks a file, and the key files that it names.
     ///
-    /// - Parameter publicKey: to find a peer that is this end itself.
+    /// - Parameters:
+    ///   - publicKey: to find a peer that is this end itself.
+    ///   - allowedCPUs: those that this process may use; nil when that is not to be checked.
     public static func load(
-        path: String, readFile: FileReader = ConfigurationFile.read, publicKey: KeyDerivation = { _ in nil }
+        path: String, readFile: FileReader = ConfigurationFile.read, publicKey: KeyDerivation = { _ in nil },
+        allowedCPUs: [Int]? = nil
     ) throws(ConfigurationErrors) -> Configuration {
         let file: ConfigurationFile
         do {
@@ -23,7 +26,8 @@ extension Configuration {
             ])
         }
         return try parse(
-            text: file.text, file: path, permissions: file.permissions, readFile: readFile, publicKey: publicKey)
+            text: file.text, file: path, permissions: file.permissions, readFile: readFile, publicKey: publicKey,
+            allowedCPUs: allowedCPUs)
     }
 
     /// Checks a text.
@@ -32,9 +36,10 @@ extension Configuration {
     ///   - file: what errors call the text; key files are looked for beside it, and the interface is named after it.
     ///   - permissions: of that file, when they are to be checked.
     ///   - publicKey: to find a peer that is this end itself.
+    ///   - allowedCPUs: those that this process may use; nil when that is not to be checked.
     public static func parse(
         text: String, file: String, permissions: UInt16? = nil, readFile: FileReader = ConfigurationFile.read,
-        publicKey: KeyDerivation = { _ in nil }
+        publicKey: KeyDerivation = { _ in nil }, allowedCPUs: [Int]? = nil
     ) throws(ConfigurationErrors) -> Configuration {
         let document: Document
         do {
@@ -44,7 +49,7 @@ extension Configuration {
                 ConfigurationError(file: file, line: error.line, message: error.message, remedy: error.remedy)
             ])
         }
-        var reader = DocumentReader(document: document, file: file)
+        var reader = DocumentReader(document: document, file: file, allowedCPUs: allowedCPUs)
         let configuration = reader.configuration(permissions: permissions, readFile, publicKey)
         guard let configuration, reader.errors.isEmpty else { throw ConfigurationErrors(reader.errors) }
         return configuration
@@ -68,6 +73,7 @@ extension DocumentReader {
         let interface = interfaceTable.flatMap { self.interface($0, isRelay: isRelay, readFile) }
         let relay = relayTable.map { relaySettings($0) }
         let peers = self.peers(readFile)
+        let classRules = self.classRules()
         let features = self.features(featuresTable)
         let logLevel: Configuration.LogLevel? = logTable.flatMap { choice($0, "level") }
         for table in [interfaceTable, relayTable, featuresTable, logTable] { if let table { checkKeys(table) } }
@@ -84,8 +90,8 @@ extension DocumentReader {
         }
         guard let interface else { return nil }
         return Configuration(
-            interface: interface, relay: relay, peers: peers.compactMap(\.peer), features: features,
-            logLevel: logLevel ?? .info)
+            interface: interface, relay: relay, peers: peers.compactMap(\.peer), classRules: classRules,
+            features: features, logLevel: logLevel ?? .info)
     }
 
     private mutating func interface(
@@ -155,6 +161,10 @@ extension DocumentReader {
                 }
                 if cpus.contains(cpu) {
                     report(path + ["#\(index)"], "cpus names \(cpu) twice", "remove one of the two")
+                } else if let allowedCPUs, !allowedCPUs.contains(cpu) {
+                    report(
+                        path + ["#\(index)"], "cpus names \(cpu), which is not there or not ours to use",
+                        "name some of \(allowedCPUs.map(String.init).joined(separator: ", "))")
                 } else {
                     cpus.append(cpu)
                 }
@@ -229,11 +239,16 @@ extension DocumentReader {
     }
 
     private mutating func features(_ table: Table?) -> Configuration.Features {
-        func feature(_ name: String) -> Configuration.FeatureChoice { table.flatMap { choice($0, name) } ?? .auto }
+        func feature(_ name: String, default preset: Configuration.FeatureChoice = .auto) -> Configuration.FeatureChoice {
+            table.flatMap { choice($0, name) } ?? preset
+        }
         return Configuration.Features(
             batch: feature("batch"), split: feature("split"), train: feature("train"), coalesce: feature("coalesce"),
             offload: feature("offload"), aesGCM: feature("aes-gcm"), ipsecMB: feature("ipsec-mb"),
-            simd: feature("simd"), pathMTUDiscovery: feature("path-mtu-discovery"))
+            simd: feature("simd"), pathMTUDiscovery: feature("path-mtu-discovery"),
+            congestionControl: feature("congestion-control"), fairQueue: feature("fair-queue"),
+            gamingMode: feature("gaming-mode"), batchHold: feature("batch-hold", default: .off),
+            predictivePacing: feature("predictive-pacing", default: .off))
     }
 }
 

@@ -10,6 +10,7 @@ extension Configuration {
         var sections = [Configuration.section(.interface, interface.entries(secrets))]
         if let relay { sections.append(Configuration.section(.relay, relay.entries)) }
         sections += peers.map { Configuration.section(.peer, $0.entries(secrets)) }
+        sections += classRules.map { Configuration.section(.class, $0.entries) }
         sections.append(Configuration.section(.features, features.entries))
         sections.append(Configuration.section(.log, [("level", TOMLText.string(logLevel.rawValue))]))
         return sections.joined(separator: "\n")
@@ -73,6 +74,11 @@ extension Configuration.Features {
             ("ipsec-mb", TOMLText.string(ipsecMB.rawValue)),
             ("simd", TOMLText.string(simd.rawValue)),
             ("path-mtu-discovery", TOMLText.string(pathMTUDiscovery.rawValue)),
+            ("congestion-control", TOMLText.string(congestionControl.rawValue)),
+            ("fair-queue", TOMLText.string(fairQueue.rawValue)),
+            ("gaming-mode", TOMLText.string(gamingMode.rawValue)),
+            ("batch-hold", TOMLText.string(batchHold.rawValue)),
+            ("predictive-pacing", TOMLText.string(predictivePacing.rawValue)),
         ]
     }
 }

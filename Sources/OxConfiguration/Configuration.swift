@@ -11,6 +11,8 @@ public struct Configuration: Equatable, Sendable {
     public let relay: RelaySettings?
     /// In the file's order.
     public let peers: [Peer]
+    /// In the file's order: the first that holds for a packet counts.
+    public let classRules: [ClassRule]
     public let features: Features
     public let logLevel: LogLevel
 
@@ -110,6 +112,16 @@ extension Configuration {
         /// AVX2 and AVX-512 variants of the parser and the checksum.
         public let simd: FeatureChoice
         public let pathMTUDiscovery: FeatureChoice
+        /// Datagrams leave at the rate and in the amount that BBR finds the path to carry.
+        public let congestionControl: FeatureChoice
+        /// Classes, and flows in them, take turns before the path (FQ-CoDel).
+        public let fairQueue: FeatureChoice
+        /// Smaller probes, and gaming and realtime packets ahead of the pacing. `auto`: while there is such traffic.
+        public let gamingMode: FeatureChoice
+        /// Packets that are not urgent wait a little for company. `auto`: while that was measured to pay.
+        public let batchHold: FeatureChoice
+        /// Pacing heeds forecasts of the path.
+        public let predictivePacing: FeatureChoice
     }
 
     public enum LogLevel: String, CaseIterable, Sendable {

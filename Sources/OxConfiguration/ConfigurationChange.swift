@@ -42,6 +42,7 @@ extension Configuration {
         case (.some, nil): sentences.needsRestart.append("without [relay] this file is a client's")
         case (nil, nil): break
         }
+        sentences.compare(classRules, new.classRules)
         sentences.compare(.features, features.entries, new.features.entries)
         sentences.compare(.log, [("level", logLevel.rawValue)], [("level", new.logLevel.rawValue)])
         return ConfigurationChange(
@@ -60,6 +61,15 @@ extension Configuration {
         mutating func compare(_ table: ConfigurationKey.Table, _ old: Entries, _ new: Entries) {
             for (old, new) in zip(old, new) where old.value != new.value {
                 add(table, old.name, "\(old.name) in \(table.header) changes from \(old.value) to \(new.value)")
+            }
+        }
+
+        mutating func compare(_ old: [ClassRule], _ new: [ClassRule]) {
+            let header = ConfigurationKey.Table.class.header
+            if old.count != new.count {
+                live.append("\(header) changes from \(old.count) rules to \(new.count)")
+            } else {
+                live += old.indices.filter { old[$0] != new[$0] }.map { "rule \($0 + 1) of \(header) changes" }
             }
         }
 

@@ -1,11 +1,15 @@
+import OxModel
+
 /// A key of the configuration file: the one list from which unknown keys get their suggestions, a reload knows what it can
 /// apply, and the manual is checked.
 public struct ConfigurationKey: Hashable, Sendable {
     public enum Table: String, CaseIterable, Sendable {
-        case interface, relay, peer, features, log
+        case interface, relay, peer, `class`, features, log
 
         /// As the file writes its header.
-        public var header: String { self == .peer ? "[[peer]]" : "[\(rawValue)]" }
+        public var header: String { isMany ? "[[\(rawValue)]]" : "[\(rawValue)]" }
+
+        private var isMany: Bool { self == .peer || self == .class }
     }
 
     /// What a changed value needs.
@@ -72,6 +76,13 @@ public struct ConfigurationKey: Hashable, Sendable {
         .init(.peer, "allowed-ips", "string or array of strings", default: "[]", "networks", .live),
         .init(
             .peer, "persistent-keepalive", "string or integer, seconds", default: "\"off\"", "off, 1s to 65535s", .live),
+        .init(
+            .class, "class", "string", default: nil, TrafficClass.allCases.map(\.name).joined(separator: ", "), .live),
+        .init(.class, "protocol", "string or integer", default: "none", "udp, tcp, 1 to 255", .live),
+        .init(.class, "ports", "string or integer", default: "none", "1 to 65535, or two of them: 27015-27030", .live),
+        .init(.class, "prefix", "string", default: "none", "a network with prefix length 1 or more", .live),
+        .init(
+            .class, "dscp", "string or integer", default: "none", "DF, LE, VA, EF, CS0 to CS7, AF11 to AF43, 0 to 63", .live),
         .init(.features, "batch", "string", default: "\"auto\"", "on, off, auto", .restart),
         .init(.features, "split", "string", default: "\"auto\"", "on, off, auto", .restart),
         .init(.features, "train", "string", default: "\"auto\"", "on, off, auto", .restart),
@@ -81,6 +92,11 @@ public struct ConfigurationKey: Hashable, Sendable {
         .init(.features, "ipsec-mb", "string", default: "\"auto\"", "on, off, auto", .restart),
         .init(.features, "simd", "string", default: "\"auto\"", "on, off, auto", .restart),
         .init(.features, "path-mtu-discovery", "string", default: "\"auto\"", "on, off, auto", .restart),
+        .init(.features, "congestion-control", "string", default: "\"auto\"", "on, off, auto", .live),
+        .init(.features, "fair-queue", "string", default: "\"auto\"", "on, off, auto", .live),
+        .init(.features, "gaming-mode", "string", default: "\"auto\"", "on, off, auto", .live),
+        .init(.features, "batch-hold", "string", default: "\"off\"", "on, off, auto", .live),
+        .init(.features, "predictive-pacing", "string", default: "\"off\"", "on, off, auto", .live),
         .init(
             .log, "level", "string", default: "\"info\"", "trace, debug, info, notice, warning, error, critical", .live),
     ]
@@ -113,4 +129,6 @@ public enum Limits {
     static let bufferMemoryDefault = 64 << 20
     /// Tables and arrays inside each other.
     static let depth = 16
+    /// Of `[[class]]`: as many as the core takes.
+    public static let classRules = 256
 }

@@ -5,14 +5,17 @@ struct DocumentReader {
     let document: Document
     /// As errors name it.
     let file: String
+    /// Those that this process may use; nil when that is not to be checked.
+    let allowedCPUs: [Int]?
     private(set) var errors: [ConfigurationError] = []
     /// Where the first key stands that is written into the file itself.
     private(set) var firstInlineSecret: [String] = []
     var hasInlineSecret: Bool { !firstInlineSecret.isEmpty }
 
-    init(document: Document, file: String) {
+    init(document: Document, file: String, allowedCPUs: [Int]? = nil) {
         self.document = document
         self.file = file
+        self.allowedCPUs = allowedCPUs
     }
 
     /// A table of the file. Its keys are those of `ConfigurationKey`.
@@ -132,15 +135,17 @@ struct DocumentReader {
     mutating func integerOrWord(
         _ table: Table, _ name: String, _ range: ClosedRange<Int>, words: [String]
     ) -> NumberOrWord? {
-        if case .string(let text)? = table.nodes[name] {
-            if words.contains(text) { return .word(text) }
-            let choices = words.map { "\"\($0)\"" }.joined(separator: ", ")
-            report(
-                table.path + [name], "\(name) is \(quoted(text))",
-                "write \(choices), or a number from \(range.lowerBound) to \(range.upperBound) without quotes")
-            return nil
+        let choices = words.map { "\"\($0)\"" }.joined(separator: ", ")
+        let remedy = "write \(choices), or a number from \(range.lowerBound) to \(range.upperBound) without quotes"
+        switch table.take(name) {
+        case nil: break
+        case .integer(let value) where range.contains(value): return .number(value)
+        case .integer(let value): report(table.path + [name], "\(name) is \(value)", remedy)
+        case .string(let text) where words.contains(text): return .word(text)
+        case .string(let text): report(table.path + [name], "\(name) is \(quoted(text))", remedy)
+        case .some(let node): report(table.path + [name], "\(name) is \(node.typeName)", remedy)
         }
-        return integer(table, name, range).map { .number($0) }
+        return nil
     }
 
     mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(

@@ -23,6 +23,8 @@ public enum Command: Equatable, Sendable {
     case probeMTU(SessionID, size: Int)
     /// The largest UDP payload the path carries.
     case setMTU(PeerID, PathID, size: Int)
+    /// What the path may send from now on.
+    case setLimits(PeerID, PathID, PathLimits)
     case close(SessionID, CloseReason)
     /// Look the endpoint's name up again.
     case resolveEndpoint(PeerID)

@@ -1,3 +1,4 @@
+import OxCongestion
 import OxModel
 
 /// What all peers share while one of them handles something.
@@ -6,6 +7,8 @@ struct Context: Sendable {
     var ids: SessionIDAllocator
     var random: any RandomNumberGenerator & Sendable
     var commands: [Command] = []
+    /// What paths to addresses were like, for those who come back there.
+    var destinations = DestinationMemory<Destination>()
     /// Whose session an id is, from its installation to its retirement.
     var owners: [SessionID: PeerID] = [:]
     var isShutDown = false

@@ -42,6 +42,7 @@ public struct Controller: Sendable {
         _ = clamped(now)
         with(peer) { state, context in state.onRemoved(.removed, &context) }
         peers[peer] = nil
+        context.destinations.forget { $0.peer == peer }
         deadlines.remove(peer)
     }
 
@@ -51,7 +52,10 @@ public struct Controller: Sendable {
         context.local = local
         let now = lastNow
         for peer in peers.keys.sorted() {
-            with(peer) { state, context in state.onTrustChanged(now: now, &context) }
+            with(peer) { state, context in
+                state.onTrustChanged(now: now, &context)
+                state.onCongestionSettings(now: now, &context)
+            }
         }
     }
 
@@ -84,6 +88,10 @@ public struct Controller: Sendable {
             with(session, dueAt: now) { peer, context in
                 peer.applyMTU(&context) { $0.onBlackHole(now: now, $1) }
             }
+        case .pathSampled(let peer, let path, let sample):
+            with(peer) { $0.onPathSample(path, sample, now: now, &$1) }
+        case .pacingForecast(let peer, _, let scale):
+            with(peer) { $0.onPacingForecast(scale, &$1) }
         case .closed(let session, let reason):
             with(session, dueAt: now) { $0.onClosed(session, reason, now: now, &$1) }
         case .installFailed(let session):

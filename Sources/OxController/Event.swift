@@ -1,4 +1,5 @@
 public import OxModel
+public import OxTraffic
 
 /// What happened, as the controller is told of it.
 public enum Event: Equatable, Sendable {
@@ -22,6 +23,10 @@ public enum Event: Equatable, Sendable {
     case mtuAcknowledged(SessionID, size: Int)
     /// Datagrams larger than the base size vanish while smaller ones arrive.
     case mtuBlackHole(SessionID)
+    /// What feedback, or a timer, says of a path.
+    case pathSampled(PeerID, PathID, PathSample)
+    /// A predictor expects the path to carry this much more or less soon; heard only where predictive pacing is on.
+    case pacingForecast(PeerID, PathID, scale: Double)
     /// The peer ended the session.
     case closed(SessionID, CloseReason)
     /// The driver could not make the session's keys: the worker does not have it.
@@ -42,16 +47,19 @@ public struct Activity: Equatable, Sendable {
     public var lastReceivedEliciting: Instant?
     /// Packet numbers spent.
     public var numbersUsed: UInt64
+    /// All that the peer was sent since the start, and what carried it; its interval means nothing.
+    public var carried: Load
 
     public init(
         lastReceived: Instant? = nil, lastSent: Instant? = nil, lastSentEliciting: Instant? = nil,
-        lastReceivedEliciting: Instant? = nil, numbersUsed: UInt64 = 0
+        lastReceivedEliciting: Instant? = nil, numbersUsed: UInt64 = 0, carried: Load = Load()
     ) {
         self.lastReceived = lastReceived
         self.lastSent = lastSent
         self.lastSentEliciting = lastSentEliciting
         self.lastReceivedEliciting = lastReceivedEliciting
         self.numbersUsed = numbersUsed
+        self.carried = carried
     }
 }
 

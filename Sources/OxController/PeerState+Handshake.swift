@@ -152,7 +152,7 @@ extension PeerState {
             &context)
         // An answer from where the question went shows that the peer is there. One from elsewhere shows only that it was there
         // first seen, which is as good as anything while no session lives.
-        if current == nil || from == handshake.to { move(to: from, &context) }
+        if current == nil || from == handshake.to { move(to: from, now: now, &context) }
         note(offer.innerAddresses, &context)
         handshakeTook = now - handshake.began
         context.emit(.log(.handshakeCompleted(id, aead: aead, took: now - handshake.began)))
@@ -201,7 +201,7 @@ extension PeerState {
                 id: local, remote: remote, aead: aead, features: features, isInitiator: false, created: now,
                 from: from, rejectAfter: context.timers.rejectAfter),
             &context)
-        if current == nil { move(to: from, &context) }
+        if current == nil { move(to: from, now: now, &context) }
         note(offer.innerAddresses, &context)
     }
 

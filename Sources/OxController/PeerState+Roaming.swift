@@ -65,11 +65,11 @@ extension PeerState {
             currentSession.map({ $0.aead != .none }) ?? false
         else { return }
         challenge = nil
-        move(to: from, &context)
+        move(to: from, now: now, &context)
         heard(now: now, &context)
     }
 
-    mutating func move(to: SocketAddress, _ context: inout Context) {
+    mutating func move(to: SocketAddress, now: Instant, _ context: inout Context) {
         guard to != address else { return }
         // Nothing may leave unencrypted for there.
         if let sending = currentSession, sending.aead == .none, !context.trustsUnencrypted(to) {
@@ -84,6 +84,8 @@ extension PeerState {
         mtu = PathMTU(to: to)
         mtuNoticed = nil
         context.emit(.setMTU(id, .first, size: PathMTU.base))
+        // Another port of the same address is the same path behind another NAT entry.
+        if from?.ip != to.ip { startCongestion(leaving: from, now: now, &context) }
     }
 
     mutating func applyMTU(

@@ -113,7 +113,8 @@ extension PeerState {
             sessions[index].retireAt = min(sessions[index].retireAt, now + Session.grace)
         }
         // Without encryption an address is as good as its handshake, and no other may ever get the plaintext.
-        if session.aead == .none || address == nil { move(to: session.from, &context) }
+        if session.aead == .none || address == nil { move(to: session.from, now: now, &context) }
+        if congestion == nil { startCongestion(leaving: nil, now: now, &context) }
         send(on: adopted, confirm: confirm, &context)
         if confirm { traffic.onSent(now) }
         heard(now: now, &context)
@@ -167,6 +168,7 @@ extension PeerState {
         challenge = nil
         waitingMove = nil
         mtu?.onSessionLost()
+        endCongestion(now: now, &context)
         if isExpiry, wantsSession, handshake == nil { beginAt = now }
     }
 

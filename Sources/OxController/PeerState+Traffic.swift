@@ -48,6 +48,7 @@ extension PeerState {
     mutating func onActivity(_ session: SessionID, _ activity: Activity, now: Instant, _ context: inout Context) {
         guard let index = index(of: session) else { return }
         let wasUseful = traffic.lastUseful
+        onCarried(activity.carried, now: now, &context)
         traffic.onActivity(activity.until(now))
         if let at = activity.lastReceived {
             sessions[index].lastReceived = max(sessions[index].lastReceived ?? at, at)

@@ -38,6 +38,7 @@ struct PeerState: Sendable {
     var challengeNotBefore: Instant?
     var mtu: PathMTU?
     var mtuNoticed: Int?
+    var congestion: PathCongestion?
 
     var lastHandshake: Instant?
     var handshakeTook: Duration?
@@ -134,6 +135,7 @@ struct PeerState: Sendable {
             },
             handshakeAttempt: handshake?.attempt, endpoint: address ?? endpoints.first,
             lastHandshake: lastHandshake, handshakeTook: handshakeTook, mtu: mtu?.size ?? PathMTU.base,
-            isSilent: traffic.isSilent)
+            isSilent: traffic.isSilent, congestion: congestion?.status,
+            isGaming: congestion?.bbr.isGaming ?? false)
     }
 }

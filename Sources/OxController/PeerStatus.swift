@@ -1,3 +1,4 @@
+public import OxCongestion
 public import OxModel
 
 /// What `show` says of a peer.
@@ -33,4 +34,7 @@ public struct PeerStatus: Equatable, Sendable {
     public var mtu: Int
     /// Something was sent that wants an answer, and nothing came back.
     public var isSilent: Bool
+    /// Of the path, while there is a session and congestion control is on.
+    public var congestion: BBR.Status?
+    public var isGaming: Bool
 }

@@ -1,4 +1,5 @@
 public import OxModel
+public import OxTraffic
 
 /// What the controller knows of one peer.
 public struct PeerSettings: Equatable, Sendable {
@@ -38,11 +39,12 @@ public struct LocalSettings: Equatable, Sendable {
     /// Workers that share the peers, and with them the session ids. Fixed for the run.
     public var workers: Int
     public var timers: Timers
+    public var congestion: CongestionSettings
 
     public init(
         aeads: [AEAD] = [.chaCha20Poly1305], features: FeatureSet = [.batch, .split, .train],
         innerAddresses: [IPAddress] = [], unencryptedNetworks: [IPPrefix] = [], sessionIDBytes: Int = 2,
-        workers: Int = 1, timers: Timers = Timers()
+        workers: Int = 1, timers: Timers = Timers(), congestion: CongestionSettings = CongestionSettings()
     ) {
         self.aeads = aeads
         self.features = features
@@ -51,6 +53,28 @@ public struct LocalSettings: Equatable, Sendable {
         self.sessionIDBytes = sessionIDBytes
         self.workers = workers
         self.timers = timers
+        self.congestion = congestion
+    }
+}
+
+/// How paths find the rate at which they send.
+public struct CongestionSettings: Equatable, Sendable {
+    /// Off: what comes in goes out at once.
+    public var isOn: Bool
+    /// Nil: while there is gaming or realtime traffic.
+    public var isGaming: Bool?
+    /// Whether packets wait for company in their datagrams.
+    public var hold: BatchingPolicy.Mode
+    /// Forecasts may scale the pacing.
+    public var heedsForecasts: Bool
+
+    public init(
+        isOn: Bool = true, isGaming: Bool? = nil, hold: BatchingPolicy.Mode = .off, heedsForecasts: Bool = false
+    ) {
+        self.isOn = isOn
+        self.isGaming = isGaming
+        self.hold = hold
+        self.heedsForecasts = heedsForecasts
     }
 }
 

@@ -10,6 +10,8 @@ public enum Order: Sendable {
     case useSession(SessionID, confirm: Bool)
     case movePath(PeerID, PathID, to: SocketAddress)
     case setMTU(PeerID, PathID, size: Int)
+    /// What the path may send from now on.
+    case setLimits(PeerID, PathID, PathLimits)
     /// Nil: to where the path leads already.
     case challenge(SessionID, token: UInt64, to: SocketAddress?)
     case keepalive(SessionID)
@@ -29,6 +31,8 @@ public enum Order: Sendable {
             OrderFields(.OX_ORDER_MOVE_PATH, peer: peer, path: path, address: address)
         case .setMTU(let peer, let path, let size):
             OrderFields(.OX_ORDER_SET_MTU, peer: peer, path: path, size: size)
+        case .setLimits(let peer, let path, let limits):
+            OrderFields(.OX_ORDER_SET_LIMITS, peer: peer, path: path, limits: limits)
         case .challenge(let session, let token, let address):
             OrderFields(.OX_ORDER_CHALLENGE, session: session, token: token, address: address)
         case .keepalive(let session): OrderFields(.OX_ORDER_KEEPALIVE, session: session)
@@ -52,11 +56,12 @@ struct OrderFields {
     var size: Int
     var token: UInt64
     var address: SocketAddress?
+    var limits: PathLimits?
     var datagram: [UInt8]
 
     init(
         _ kind: ox_order_kind, peer: PeerID? = nil, path: PathID? = nil, session: SessionID? = nil, size: Int = 0,
-        token: UInt64 = 0, address: SocketAddress? = nil, datagram: [UInt8] = []
+        token: UInt64 = 0, address: SocketAddress? = nil, limits: PathLimits? = nil, datagram: [UInt8] = []
     ) {
         self.kind = kind
         self.peer = peer
@@ -65,6 +70,7 @@ struct OrderFields {
         self.size = size
         self.token = token
         self.address = address
+        self.limits = limits
         self.datagram = datagram
     }
 
@@ -78,6 +84,7 @@ struct OrderFields {
         unsafe order.token = token
         unsafe order.object = object
         unsafe order.address = address?.core ?? ox_address()
+        if let limits { unsafe order.limits = ox_path_limits(limits) }
         unsafe withUnsafeMutableBytes(of: &order.datagram) { unsafe $0.copyBytes(from: datagram) }
         return unsafe order
     }

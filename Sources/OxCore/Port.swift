@@ -86,7 +86,7 @@ public import OxModel
 
 /// The outer end of a port in memory. Valid as long as the worker that owns the port.
 @safe public final class MemoryLink {
-    private let pointer: UnsafeMutablePointer<ox_port>
+    let pointer: UnsafeMutablePointer<ox_port>
     private var scratch = [UInt8](repeating: 0, count: Int(OX_BUF_BYTES))
 
     init(_ pointer: UnsafeMutablePointer<ox_port>) { unsafe self.pointer = pointer }
@@ -138,5 +138,17 @@ public import OxModel
         }
         guard popped else { return nil }
         return Packet(bytes: Array(scratch.prefix(length)), to: to.port == 0 ? nil : SocketAddress(to), ecn: ecn)
+    }
+
+    /// Shows the next packet to `body`, and lets it go. False when there is none.
+    public func pop(_ body: (Span<UInt8>) -> Void) -> Bool {
+        var length = 0
+        let popped = unsafe scratch.withUnsafeMutableBufferPointer {
+            unsafe ox_memory_pop(pointer, $0.baseAddress, &length, nil, nil)
+        }
+        guard popped else { return false }
+        let bytes = scratch
+        body(bytes.span.extracting(0..<length))
+        return true
     }
 }

@@ -15,8 +15,14 @@ public import OxModel
     private var sessions: [SessionID: OpaquePointer] = unsafe [:]
     private var policies: [PublishedPolicy] = []
     private var epoch: UInt64 = 0
+    /// The event that `hasEvents` saw.
+    private var found: WorkerEvent?
+    /// Orders that the worker was given in all. What is new wants a turn.
+    public private(set) var ordersGiven: UInt64 = 0
     /// Orders that found the queue full. Their order is kept.
     private var backlog: [ox_order] = unsafe []
+    /// Orders were queued of which the worker may not know.
+    private var hasOrdered = false
 
     /// Which of how many workers of one end it is, and how long it looks for packets before it sleeps.
     public struct Place: Sendable {
@@ -148,16 +154,28 @@ public import OxModel
         }
     }
 
-    /// Ends the worker's sleep: after a run of orders.
+    /// Ends the worker's sleep after a run of orders; does nothing without any.
     public func wake() {
         drainBacklog()
+        guard hasOrdered else { return }
+        hasOrdered = false
         unsafe ox_worker_wake(pointer)
     }
+
+    /// Ends the worker's sleep in any case.
+    public func interrupt() { unsafe ox_worker_wake(pointer) }
 
     /// Whether orders wait for room in the queue: `wake` again soon.
     public var hasBacklog: Bool { unsafe !backlog.isEmpty }
 
+    /// Whether `nextEvent` has one.
+    public var hasEvents: Bool {
+        if found == nil { found = nextEvent() }
+        return found != nil
+    }
+
     public func nextEvent() -> WorkerEvent? {
+        if let first = found.take() { return first }
         var event = unsafe ox_event()
         while unsafe ox_worker_event(pointer, &event) {
             let fields = unsafe EventFields(event)
@@ -220,6 +238,8 @@ public import OxModel
 
     private func enqueue(_ fields: OrderFields, object: UnsafeMutableRawPointer?) {
         drainBacklog()
+        ordersGiven += 1
+        hasOrdered = true
         var order = unsafe fields.core(object: object)
         if unsafe !backlog.isEmpty || !ox_worker_order(pointer, &order) { unsafe backlog.append(order) }
     }
@@ -227,6 +247,8 @@ public import OxModel
     private func drainBacklog() {
         var sent = 0
         while unsafe sent < backlog.count, unsafe ox_worker_order(pointer, &backlog[sent]) { sent += 1 }
+        guard sent > 0 else { return }
+        hasOrdered = true
         unsafe backlog.removeFirst(sent)
     }
 }

@@ -1,8 +1,11 @@
 internal import COxBase
 internal import COxIO
 internal import COxPacket
+internal import COxPath
+internal import COxQueue
 internal import COxTunnel
 internal import COxWorker
+public import OxModel
 
 /// What a path has carried and lost. Cumulative since the start.
 public struct PathStatus: Equatable, Sendable {
@@ -21,6 +24,16 @@ public struct PathStatus: Equatable, Sendable {
     public var unresolved: UInt64
     /// Of those sent, marked CE on their way.
     public var congestionMarked: UInt64
+    /// Bytes.
+    public var inFlight: UInt64
+    /// Taken for lost, and arrived after all; by how many places datagrams may be overtaken now before they are taken for lost; and
+    /// times that all in flight was given up for want of feedback.
+    public var late: UInt64
+    public var reorderThreshold: UInt64
+    public var timeouts: UInt64
+    /// Limits that came in answer to a sample, and those of them that came after more than a millisecond.
+    public var answers: UInt64
+    public var answersLate: UInt64
 
     /// The share of datagrams sent that were lost, of those whose fate is known. Nil before any is.
     public var loss: Double? {
@@ -44,6 +57,12 @@ public struct PathStatus: Equatable, Sendable {
         lost = stats.lost
         unresolved = stats.unresolved
         congestionMarked = stats.peer_ce
+        inFlight = stats.in_flight
+        late = stats.late
+        reorderThreshold = stats.reorder_threshold
+        timeouts = stats.timeouts
+        answers = stats.answers
+        answersLate = stats.answers_late
     }
 }
 
@@ -54,6 +73,11 @@ public struct PeerTraffic: Equatable, Sendable {
     public var packetsReceived: UInt64
     public var packetBytesReceived: UInt64
     public var path: PathStatus
+    /// What the path may send, zero for no limit: bytes/s and bytes.
+    public var pacingRate: Rate
+    public var window: UInt64
+    /// What waits for the path.
+    public var queues: [QueueStatus]
 
     init(_ report: ox_peer_report) {
         packetsSent = report.packets_sent
@@ -61,6 +85,42 @@ public struct PeerTraffic: Equatable, Sendable {
         packetsReceived = report.packets_received
         packetBytesReceived = report.packet_bytes_received
         path = PathStatus(report.paths)
+        pacingRate = Rate(bytesPerSecond: report.limits.rate)
+        window = report.limits.window
+        let reports = unsafe withUnsafeBytes(of: report.queues) {
+            unsafe Array($0.bindMemory(to: ox_queue_class_report.self))
+        }
+        queues = zip(TrafficClass.allCases, reports).map { QueueStatus($0, $1) }
+    }
+}
+
+/// Packets of one class that wait for a path, and that did.
+public struct QueueStatus: Equatable, Sendable {
+    public var trafficClass: TrafficClass
+    /// Now.
+    public var packets: UInt64
+    public var bytes: UInt64
+    /// Since the start: what left, what was dropped for want of room and because it waited too long, and what was marked for that.
+    public var sent: UInt64
+    public var sentBytes: UInt64
+    public var droppedFull: UInt64
+    public var droppedDelay: UInt64
+    public var marked: UInt64
+    /// The time in the queue, smoothed; and the longest of the last second or two.
+    public var sojourn: Duration
+    public var sojournPeak: Duration
+
+    init(_ trafficClass: TrafficClass, _ report: ox_queue_class_report) {
+        self.trafficClass = trafficClass
+        packets = report.packets
+        bytes = report.bytes
+        sent = report.sent
+        sentBytes = report.sent_bytes
+        droppedFull = report.dropped_full
+        droppedDelay = report.dropped_delay
+        marked = report.marked
+        sojourn = .nanoseconds(Int64(clamping: report.sojourn_ns))
+        sojournPeak = .nanoseconds(Int64(clamping: report.sojourn_peak_ns))
     }
 }
 

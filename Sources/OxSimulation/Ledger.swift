@@ -5,15 +5,15 @@ struct PacketLedger {
     private struct Entry {
         var host: Int
         var bytes: [UInt8]
-        /// The turn in which it must have left; nil while it waits for a session.
-        var turn: TurnID?
+        /// The first and the last turn of its host in which it can have left; nil while it waits for a session.
+        var turns: ClosedRange<UInt64>?
         var delivered = 0
     }
 
     private var entries: [UInt64: Entry] = [:]
     private var waiting: [Int: [UInt64]] = [:]
-    /// Turns of which a datagram did not arrive.
-    private var damaged: Set<TurnID> = []
+    /// Turns of which a datagram did not arrive, by host.
+    private var damaged: [Int: Set<UInt64>] = [:]
     private(set) var sent: UInt64 = 0
     private(set) var delivered: UInt64 = 0
     private(set) var violations: [String] = []
@@ -24,12 +24,16 @@ struct PacketLedger {
         sent += 1
     }
 
-    /// The host sent datagrams in this turn: whatever waited may be in them.
-    mutating func left(_ turn: TurnID) {
-        for id in waiting.removeValue(forKey: turn.host) ?? [] { entries[id]?.turn = turn }
+    /// The host sent datagrams in this turn: whatever waited may be in them, and when its queues are empty now, not in later ones.
+    mutating func left(_ turn: TurnID, queuesAreEmpty: Bool) {
+        for id in waiting[turn.host] ?? [] {
+            let first = entries[id]?.turns?.lowerBound ?? turn.number
+            entries[id]?.turns = first...turn.number
+        }
+        if queuesAreEmpty { waiting[turn.host] = nil }
     }
 
-    mutating func damage(_ turn: TurnID) { damaged.insert(turn) }
+    mutating func damage(_ turn: TurnID) { damaged[turn.host, default: []].insert(turn.number) }
 
     mutating func arrived(_ id: UInt64, bytes: [UInt8], at host: Int) {
         guard let entry = entries[id] else { return violations.append("host \(host) delivered packet \(id) that nobody sent") }
@@ -39,10 +43,12 @@ struct PacketLedger {
         delivered += 1
     }
 
-    /// Packets that did not arrive although every datagram of their turn did: each must have a named drop in a node.
+    /// Packets that did not arrive although every datagram of their turns did: each must have a named drop in a node.
     func unexplained() -> [UInt64] {
         entries.filter { _, entry in
-            entry.delivered == 0 && !(entry.turn.map(damaged.contains) ?? false)
+            guard entry.delivered == 0 else { return false }
+            guard let turns = entry.turns, let damaged = damaged[entry.host] else { return true }
+            return !turns.contains(where: damaged.contains)
         }.keys.sorted()
     }
 }

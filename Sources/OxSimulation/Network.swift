@@ -1,11 +1,8 @@
 import OxModel
 
-/// Datagrams on their way, in the order in which they arrive.
+/// Datagrams on their way between the relay and its clients: a direction each way, which all of them share.
 struct Network {
     struct Flight {
-        var at: Instant
-        /// Breaks ties, so that a run repeats.
-        var order: UInt64
         var from: SocketAddress
         var to: SocketAddress
         var bytes: [UInt8]
@@ -14,78 +11,47 @@ struct Network {
         var turn: TurnID
     }
 
-    /// How datagrams ended that never arrived.
-    private(set) var lost: [String: UInt64] = [:]
-    private var heap: [Flight] = []
-    private var order: UInt64 = 0
-    private var random: SeededGenerator
-    private let model: LinkModel
+    private var toRelay: Link<Flight>
+    private var toClients: Link<Flight>
+    private let relay: SocketAddress
+    private var forgotten: [String: UInt64] = [:]
 
-    init(_ model: LinkModel, random: SeededGenerator) {
-        self.model = model
-        self.random = random
+    init(_ model: LinkModel, relay: SocketAddress, random: SeededGenerator, start: Instant) {
+        var random = random
+        self.relay = relay
+        toRelay = Link(model, random: SeededGenerator(seed: random.next()), start: start)
+        toClients = Link(model, random: SeededGenerator(seed: random.next()), start: start)
     }
 
-    var next: Instant? { heap.first?.at }
+    var next: Instant? { [toRelay.next, toClients.next].compactMap { $0 }.min() }
 
-    mutating func drop(_ name: String) { lost[name, default: 0] += 1 }
+    /// How datagrams ended that never arrived.
+    var lost: [String: UInt64] {
+        var sum = forgotten
+        for (why, count) in toRelay.lost { sum[why.rawValue, default: 0] += count }
+        for (why, count) in toClients.lost { sum[why.rawValue, default: 0] += count }
+        return sum
+    }
+
+    mutating func drop(_ name: String) { forgotten[name, default: 0] += 1 }
 
     /// Returns whether it will arrive.
     mutating func send(
         _ bytes: [UInt8], from: SocketAddress, to: SocketAddress, ecn: UInt8, turn: TurnID, now: Instant
     ) -> Bool {
-        if bytes.count > model.mtu {
-            drop("link_mtu")
-            return false
-        }
-        if random.chance(model.loss) {
-            drop("link_loss")
-            return false
-        }
-        let copies = random.chance(model.duplication) ? 2 : 1
-        for _ in 0..<copies {
-            var delay = model.delay + random.duration(upTo: model.jitter)
-            if random.chance(model.reordering) { delay += model.jitter * 5 + .milliseconds(10) }
-            order += 1
-            push(Flight(at: now + delay, order: order, from: from, to: to, bytes: bytes, ecn: ecn, turn: turn))
-        }
-        return true
+        let flight = Flight(from: from, to: to, bytes: bytes, ecn: ecn, turn: turn)
+        let size = bytes.count + Link<Flight>.headerBytes
+        return to == relay
+            ? toRelay.send(flight, bytes: size, ecn: ecn, now: now) > 0
+            : toClients.send(flight, bytes: size, ecn: ecn, now: now) > 0
     }
 
     mutating func pop(upTo now: Instant) -> Flight? {
-        guard let first = heap.first, first.at <= now else { return nil }
-        let last = heap.removeLast()
-        if !heap.isEmpty {
-            heap[0] = last
-            sink()
-        }
-        return first
-    }
-
-    private func precedes(_ a: Int, _ b: Int) -> Bool {
-        (heap[a].at, heap[a].order) < (heap[b].at, heap[b].order)
-    }
-
-    private mutating func push(_ flight: Flight) {
-        heap.append(flight)
-        var child = heap.count - 1
-        while child > 0, precedes(child, (child - 1) / 2) {
-            heap.swapAt(child, (child - 1) / 2)
-            child = (child - 1) / 2
-        }
-    }
-
-    private mutating func sink() {
-        var parent = 0
-        while true {
-            var least = parent
-            for child in [2 * parent + 1, 2 * parent + 2] where child < heap.count && precedes(child, least) {
-                least = child
-            }
-            if least == parent { return }
-            heap.swapAt(parent, least)
-            parent = least
-        }
+        let isFirst = toRelay.next.map { first in toClients.next.map { first <= $0 } ?? true } ?? false
+        guard let found = isFirst ? toRelay.pop(upTo: now) : toClients.pop(upTo: now) else { return nil }
+        var flight = found.element
+        flight.ecn = found.ecn
+        return flight
     }
 }
 

@@ -1,30 +1,5 @@
 import OxModel
 
-/// How a network treats datagrams, one way.
-public struct LinkModel: Sendable, Equatable {
-    public var delay: Duration
-    /// Up to this much is added at random, so that datagrams overtake each other.
-    public var jitter: Duration
-    public var loss: Double
-    public var duplication: Double
-    /// Datagrams that are held back for five times the jitter and 10 ms.
-    public var reordering: Double
-    /// Datagrams longer than this vanish.
-    public var mtu: Int
-
-    public init(
-        delay: Duration = .milliseconds(20), jitter: Duration = .zero, loss: Double = 0, duplication: Double = 0,
-        reordering: Double = 0, mtu: Int = 1472
-    ) {
-        self.delay = delay
-        self.jitter = jitter
-        self.loss = loss
-        self.duplication = duplication
-        self.reordering = reordering
-        self.mtu = mtu
-    }
-}
-
 /// A run: some clients and one relay, what they send, and what befalls them. Everything else follows from the seed.
 public struct Scenario: Sendable {
     public enum Mishap: Sendable, Equatable {

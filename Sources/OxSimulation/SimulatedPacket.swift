@@ -45,15 +45,19 @@ enum SimulatedPacket {
             + [0x30, 0x39, 0x30, 0x3a, UInt8(udpLength >> 8), UInt8(udpLength & 0xff), 0, 0]
     }
 
+    /// The id, and then bytes that differ by 31 from one to the next and begin where the id says: a piece of the pattern, as 223 times
+    /// 31 is 1 modulo 256.
     private static func payload(id: UInt64, length: Int) -> [UInt8] {
-        (0..<8).map { UInt8(truncatingIfNeeded: id >> (56 - 8 * $0)) }
-            + (8..<length).map { UInt8(truncatingIfNeeded: UInt64($0) &* 31 &+ id) }
+        let begin = Int(id &* 223 & 0xff)
+        return (0..<8).map { UInt8(truncatingIfNeeded: id >> (56 - 8 * $0)) } + pattern[(begin + 8)..<(begin + max(8, length))]
     }
 
+    private static let pattern = (0..<(256 + 1 << 16)).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+
     /// RFC 768, RFC 8200 section 8.1.
-    private static func checksum(_ packet: [UInt8], v4: Bool) -> UInt16 {
+    static func checksum(_ packet: [UInt8], v4: Bool, protocol number: UInt8 = 17) -> UInt16 {
         let transport = v4 ? 20 : 40
-        var sum = UInt32(17) + UInt32(packet.count - transport)
+        var sum = UInt32(number) + UInt32(packet.count - transport)
         var at = v4 ? 12 : 8
         while at < packet.count {
             sum += UInt32(packet[at]) << 8 | (at + 1 < packet.count ? UInt32(packet[at + 1]) : 0)
@@ -75,8 +79,8 @@ enum SimulatedPacket {
         IPAddress(high: 0xfd99_0000_0000_0000, low: host == 0 ? 1 : 0x1_0000 + UInt64(host))
     }
 
-    private static func v4Header(_ total: Int, _ from: Int, _ to: Int) -> [UInt8] {
-        var header: [UInt8] = [0x45, 0, UInt8(total >> 8), UInt8(total & 0xff), 0, 0, 0x40, 0, 64, 17, 0, 0]
+    static func v4Header(_ total: Int, _ from: Int, _ to: Int, protocol number: UInt8 = 17) -> [UInt8] {
+        var header: [UInt8] = [0x45, 0, UInt8(total >> 8), UInt8(total & 0xff), 0, 0, 0x40, 0, 64, number, 0, 0]
         for address in [v4Address(of: from), v4Address(of: to)] {
             header += (0..<4).map { UInt8(truncatingIfNeeded: address >> (24 - 8 * UInt32($0))) }
         }

@@ -47,7 +47,8 @@ public final class Simulation {
         try Core.start()
         self.scenario = scenario
         random = SeededGenerator(seed: scenario.seed)
-        network = Network(scenario.link, random: SeededGenerator(seed: random.next()))
+        network = Network(
+            scenario.link, relay: Simulation.address(of: 0), random: SeededGenerator(seed: random.next()), start: now)
         began = now
         settings = try SimulatedKeys.settings(scenario, random: &random)
         for index in settings.indices {
@@ -166,9 +167,12 @@ public final class Simulation {
             ledger.arrived(id, bytes: packet.bytes, at: host.index)
             if lateSent.contains(id) { lateArrived += 1 }
         }
+        let queuesAreEmpty = host.node.queuedPackets == 0
         for (turn, packets) in sent {
             // A handshake carries nothing.
-            if packets.contains(where: { $0.bytes.first.map { $0 >= 0x40 } ?? false }) { ledger.left(turn) }
+            if packets.contains(where: { $0.bytes.first.map { $0 >= 0x40 } ?? false }) {
+                ledger.left(turn, queuesAreEmpty: queuesAreEmpty)
+            }
             for packet in packets {
                 datagrams += 1
                 guard let to = packet.to else { continue }

@@ -3,9 +3,9 @@ import OxCore
 import OxModel
 
 extension Configuration {
-    /// Reads and checks a file, and finds a peer in it that is this end itself.
+    /// Reads and checks a file, and finds a peer in it that is this end itself, and CPUs that this machine does not have.
     package static func load(comparingKeysOf path: String) throws(ConfigurationErrors) -> Configuration {
-        try load(path: path, publicKey: publicKey)
+        try load(path: path, publicKey: publicKey, allowedCPUs: Machine.allowedCPUs())
     }
 
     private static func publicKey(of key: SecretKey) -> PublicKey? {

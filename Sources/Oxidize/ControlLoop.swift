@@ -51,7 +51,7 @@ final class ControlLoop: @unchecked Sendable {
     /// None turns any more when it returns: only then may any of them be freed.
     private func stop(_ turning: [SystemThread]) {
         workersStop.store(true, ordering: .releasing)
-        node.wake()
+        for worker in node.workers { worker.interrupt() }
         for thread in turning { thread.join() }
     }
 

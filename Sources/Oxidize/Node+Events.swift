@@ -1,5 +1,6 @@
 import OxController
 import OxCore
+import OxTraffic
 package import OxModel
 
 extension Node {
@@ -15,7 +16,10 @@ extension Node {
         case .activity(let session, let did):
             let activity = Activity(
                 lastReceived: did.lastReceived, lastSent: did.lastSent, lastSentEliciting: did.lastSentEliciting,
-                lastReceivedEliciting: did.lastReceivedEliciting, numbersUsed: did.numbersUsed)
+                lastReceivedEliciting: did.lastReceivedEliciting, numbersUsed: did.numbersUsed,
+                carried: Load(
+                    packets: did.carriedPackets, packetBytes: did.carriedPacketBytes, datagrams: did.carriedDatagrams,
+                    bytes: did.carriedBytes))
             controller.handle(.activity(session, activity), now: now)
         case .addressChanged(let session, let address): controller.handle(.addressChanged(session, address), now: now)
         case .challengeAnswered(let session, let token, let from):
@@ -23,6 +27,8 @@ extension Node {
             controller.handle(.challengeAnswered(session, token: token, from: from), now: now)
         case .mtuAcknowledged(let session, let size): controller.handle(.mtuAcknowledged(session, size: size), now: now)
         case .mtuBlackHole(let session): controller.handle(.mtuBlackHole(session), now: now)
+        case .pathSample(let peer, let path, let sample):
+            controller.handle(.pathSampled(peer, path, sample), now: now)
         case .closed(let session, let reason):
             controller.handle(.closed(session, CloseReason(rawValue: reason) ?? .shutdown), now: now)
         case .sessionRetired(let session): controller.sessionsRetired([session])

@@ -210,7 +210,8 @@ package final class Node {
         try Worker.publish(
             Policy(
                 routes: routes, innerMTU: settings.innerMTU, batch: settings.batch, train: settings.train,
-                coalesce: settings.coalesce, rejectAfter: settings.local.timers.rejectAfter), to: workers)
+                coalesce: settings.coalesce, fairQueue: settings.fairQueue, classRules: settings.classRules,
+                rejectAfter: settings.local.timers.rejectAfter), to: workers)
     }
 
     /// A reload: applies the difference. Peers that it does not touch lose no packet.

@@ -2,6 +2,7 @@ package import OxConfiguration
 package import OxController
 package import OxCore
 package import OxModel
+import OxTraffic
 
 /// A configuration as one end of a tunnel needs it: keys in locked memory, choices made.
 package struct NodeSettings {
@@ -29,10 +30,12 @@ package struct NodeSettings {
     package var batch: Bool
     package var train: Bool
     package var coalesce: Bool
+    package var fairQueue: Bool
+    package var classRules: [ClassRule]
 
     package init(
         identity: Identity, local: LocalSettings, peers: [PublicKey: Peer], order: [PublicKey], innerMTU: Int, batch: Bool,
-        train: Bool = true, coalesce: Bool = true
+        train: Bool = true, coalesce: Bool = true, fairQueue: Bool = true, classRules: [ClassRule] = []
     ) {
         self.identity = identity
         self.local = local
@@ -42,6 +45,8 @@ package struct NodeSettings {
         self.batch = batch
         self.train = train
         self.coalesce = coalesce
+        self.fairQueue = fairQueue
+        self.classRules = classRules
     }
 
     /// - Parameters:
@@ -61,11 +66,13 @@ package struct NodeSettings {
             aeads: aeads, features: features, innerAddresses: configuration.interface.addresses.map(\.address),
             unencryptedNetworks: configuration.interface.unencryptedNetworks,
             sessionIDBytes: NodeSettings.sessionIDBytes(peers: configuration.peers.count, workers: workers),
-            workers: workers, timers: timers)
+            workers: workers, timers: timers, congestion: CongestionSettings(configuration.features))
         innerMTU = configuration.interface.mtu
         batch = features.contains(.batch)
         train = features.contains(.train)
         coalesce = configuration.features.coalesce != .off
+        fairQueue = configuration.features.fairQueue != .off
+        classRules = configuration.classRules
         peers = [:]
         order = configuration.peers.map(\.publicKey)
         for peer in configuration.peers {
@@ -95,5 +102,25 @@ package struct NodeSettings {
         case ...(lowBytes * 256 / 2): return 2
         default: return 3
         }
+    }
+}
+
+extension CongestionSettings {
+    init(_ features: Configuration.Features) {
+        let gaming: Bool? =
+            switch features.gamingMode {
+            case .on: true
+            case .off: false
+            case .auto: nil
+            }
+        let hold: BatchingPolicy.Mode =
+            switch features.batchHold {
+            case .on: .on
+            case .off: .off
+            case .auto: .auto
+            }
+        self.init(
+            isOn: features.congestionControl != .off, isGaming: gaming, hold: hold,
+            heedsForecasts: features.predictivePacing != .off)
     }
 }

@@ -1,5 +1,6 @@
 package import OxModel
 import OxController
+import OxCongestion
 import OxCore
 
 /// What `show` prints: a snapshot of a running tunnel. JSON has these names in snake case.
@@ -66,6 +67,78 @@ public struct TunnelStatus: Codable, Equatable, Sendable {
         public var lost: UInt64
         public var unresolved: UInt64
         public var ceMarked: UInt64
+        /// Nil while congestion control is turned off, or has not begun.
+        public var congestion: Congestion?
+        /// One a class, the most urgent first.
+        public var queues: [Queue] = []
+    }
+
+    /// What congestion control found a path to carry, and what it lets it send.
+    public struct Congestion: Codable, Equatable, Sendable {
+        /// Of BBR.
+        public var state: String
+        public var gaming: Bool
+        /// Nil before it is known.
+        public var bandwidthBitPerS: UInt64?
+        /// Of the last seconds, as BBR counts them; `Path.rttMinMs` is since the path came to its address.
+        public var minRttMs: Double?
+        /// Nil: without a limit.
+        public var pacingRateBitPerS: UInt64?
+        public var inFlightBytes: UInt64
+        public var windowBytes: UInt64?
+        /// Decisions that came into force in answer to feedback, and those that took more than a millisecond.
+        public var decisions: UInt64 = 0
+        public var decisionsLate: UInt64 = 0
+
+        public init(
+            state: String, gaming: Bool, bandwidthBitPerS: UInt64?, minRttMs: Double?, pacingRateBitPerS: UInt64?,
+            inFlightBytes: UInt64, windowBytes: UInt64?, decisions: UInt64 = 0, decisionsLate: UInt64 = 0
+        ) {
+            self.state = state
+            self.gaming = gaming
+            self.bandwidthBitPerS = bandwidthBitPerS
+            self.minRttMs = minRttMs
+            self.pacingRateBitPerS = pacingRateBitPerS
+            self.inFlightBytes = inFlightBytes
+            self.windowBytes = windowBytes
+            self.decisions = decisions
+            self.decisionsLate = decisionsLate
+        }
+    }
+
+    /// Packets of a class that wait for a path, or did.
+    public struct Queue: Codable, Equatable, Sendable {
+        public var `class`: String
+        /// Now.
+        public var packets: UInt64
+        public var bytes: UInt64
+        /// Ever.
+        public var sent: UInt64
+        public var sentBytes: UInt64
+        /// For want of room.
+        public var droppedFull: UInt64
+        /// By CoDel.
+        public var droppedDelay: UInt64
+        public var marked: UInt64
+        /// Time in the queue, smoothed, and at most within the last second or two; nil before anything was sent.
+        public var sojournMs: Double?
+        public var sojournPeakMs: Double?
+
+        public init(
+            class trafficClass: String, packets: UInt64, bytes: UInt64, sent: UInt64, sentBytes: UInt64, droppedFull: UInt64,
+            droppedDelay: UInt64, marked: UInt64, sojournMs: Double?, sojournPeakMs: Double?
+        ) {
+            self.class = trafficClass
+            self.packets = packets
+            self.bytes = bytes
+            self.sent = sent
+            self.sentBytes = sentBytes
+            self.droppedFull = droppedFull
+            self.droppedDelay = droppedDelay
+            self.marked = marked
+            self.sojournMs = sojournMs
+            self.sojournPeakMs = sojournPeakMs
+        }
     }
 
     public struct Port: Codable, Equatable, Sendable {
@@ -191,14 +264,35 @@ extension TunnelStatus.AEADCost {
 }
 
 extension TunnelStatus.Path {
-    init(_ traffic: PathStatus, address: SocketAddress?, mtu: Int) {
+    init(_ traffic: PeerTraffic, _ control: PeerStatus) {
+        let path = traffic.path
         self.init(
-            id: 0, remoteAddress: address?.description, mtuBytes: mtu, rttMs: traffic.roundTrip?.inMilliseconds,
-            rttVarianceMs: traffic.roundTripVariance?.inMilliseconds,
-            rttMinMs: traffic.roundTripLeast?.inMilliseconds, lossPercent: traffic.loss.map { $0 * 100 },
-            datagramsSent: traffic.datagramsSent, datagramsReceived: traffic.datagramsReceived,
-            bytesSent: traffic.bytesSent, bytesReceived: traffic.bytesReceived, acknowledged: traffic.acknowledged,
-            lost: traffic.lost, unresolved: traffic.unresolved, ceMarked: traffic.congestionMarked)
+            id: 0, remoteAddress: control.endpoint?.description, mtuBytes: control.mtu, rttMs: path.roundTrip?.inMilliseconds,
+            rttVarianceMs: path.roundTripVariance?.inMilliseconds,
+            rttMinMs: path.roundTripLeast?.inMilliseconds, lossPercent: path.loss.map { $0 * 100 },
+            datagramsSent: path.datagramsSent, datagramsReceived: path.datagramsReceived,
+            bytesSent: path.bytesSent, bytesReceived: path.bytesReceived, acknowledged: path.acknowledged,
+            lost: path.lost, unresolved: path.unresolved, ceMarked: path.congestionMarked,
+            congestion: control.congestion.map { found in
+                TunnelStatus.Congestion(
+                    state: found.state, gaming: control.isGaming,
+                    bandwidthBitPerS: found.maxBandwidth > .zero ? found.bandwidth.bitsPerSecond : nil,
+                    minRttMs: found.minRoundTrip?.inMilliseconds,
+                    pacingRateBitPerS: traffic.pacingRate > .zero ? traffic.pacingRate.bitsPerSecond : nil,
+                    inFlightBytes: path.inFlight, windowBytes: traffic.window > 0 ? traffic.window : nil,
+                    decisions: path.answers, decisionsLate: path.answersLate)
+            },
+            queues: traffic.queues.map(TunnelStatus.Queue.init))
+    }
+}
+
+extension TunnelStatus.Queue {
+    init(_ status: QueueStatus) {
+        self.init(
+            class: status.trafficClass.name, packets: status.packets, bytes: status.bytes, sent: status.sent,
+            sentBytes: status.sentBytes, droppedFull: status.droppedFull, droppedDelay: status.droppedDelay,
+            marked: status.marked, sojournMs: status.sent > 0 ? status.sojourn.inMilliseconds : nil,
+            sojournPeakMs: status.sent > 0 ? status.sojournPeak.inMilliseconds : nil)
     }
 }
 
@@ -237,7 +331,14 @@ extension Node {
             handshakeMs: control.handshakeTook?.inMilliseconds, handshakeAttempt: control.handshakeAttempt,
             packetsSent: traffic.packetsSent, packetsReceived: traffic.packetsReceived,
             packetBytesSent: traffic.packetBytesSent, packetBytesReceived: traffic.packetBytesReceived,
-            paths: [TunnelStatus.Path(traffic.path, address: control.endpoint, mtu: control.mtu)])
+            paths: [TunnelStatus.Path(traffic, control)])
+    }
+
+    /// Packets that wait for the paths of all peers.
+    package var queuedPackets: UInt64 {
+        peers.keys.reduce(0) { sum, peer in
+            sum + (worker(of: peer).traffic(of: peer)?.queues.reduce(0) { $0 + $1.packets } ?? 0)
+        }
     }
 
     /// Peers in the file's order.

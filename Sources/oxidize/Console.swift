@@ -37,18 +37,6 @@ enum Console {
     }
 }
 
-/// A number with so many digits after the point.
-func decimal(_ value: Double, _ places: Int = 1) -> String {
-    guard value.isFinite, abs(value) < 1e15 else { return "\(value)" }
-    var scale: Int64 = 1
-    for _ in 0..<places { scale *= 10 }
-    let scaled = Int64((abs(value) * Double(scale)).rounded())
-    let sign = value < 0 && scaled > 0 ? "-" : ""
-    if places == 0 { return "\(sign)\(scaled)" }
-    let fraction = String(scaled % scale)
-    return "\(sign)\(scaled / scale)." + String(repeating: "0", count: places - fraction.count) + fraction
-}
-
 /// Where the state of running tunnels is.
 struct StateDirectory: ParsableArguments {
     @Option(

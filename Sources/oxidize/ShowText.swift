@@ -40,7 +40,7 @@ extension TunnelStatus {
             let buffers = workers.map { $0.buffers[size] }
             let count = buffers.reduce(0) { $0 + $1.count }, grown = buffers.reduce(0) { $0 + $1.grown }
             lines.append(
-                "  buffers of \(bytes(UInt64(buffers[0].bytes))): \(count) in \(buffers[0].pages) pages"
+                "  buffers of \(byteText(UInt64(buffers[0].bytes))): \(count) in \(buffers[0].pages) pages"
                     + (grown > 0 ? ", grown \(grown) times" : ""))
         }
         lines.append("  offload: device \(device.offloadText), network \(network.offloadText)")
@@ -68,13 +68,13 @@ extension TunnelStatus.Peer {
         }
         if let handshakeAttempt, state == "connecting" { lines.append("  handshake attempt: \(handshakeAttempt)") }
         if let hint { lines.append("  hint: \(style.red(hint))") }
-        lines.append("  transfer: \(bytes(packetBytesReceived)) received, \(bytes(packetBytesSent)) sent")
+        lines.append("  transfer: \(byteText(packetBytesReceived)) received, \(byteText(packetBytesSent)) sent")
         if encrypted == false {
             lines.append("  encryption: \(style.red("NOT ENCRYPTED: both ends call this network trusted"))")
         } else if let aead {
             lines.append("  encryption: \(aead)\(aeadReason.map { " (\($0))" } ?? "")")
         }
-        lines += paths.map { "  path: \($0.text)" }
+        lines += paths.flatMap { ["  path: \($0.text)"] + $0.details.map { "    \($0)" } }
         if let persistentKeepaliveS {
             lines.append("  persistent keepalive: every \(span(persistentKeepaliveS))")
         }
@@ -86,19 +86,6 @@ extension TunnelStatus.AEADCost {
     fileprivate var text: String {
         guard let sealNs else { return "not on this CPU" }
         return "\(decimal(sealNs, 0)) ns for a packet of 1,400 bytes, by \(provider)"
-    }
-}
-
-extension TunnelStatus.Path {
-    fileprivate var text: String {
-        var parts: [String] = []
-        if let rttMs {
-            parts.append("RTT \(decimal(rttMs)) ± \(decimal(rttVarianceMs ?? 0)) ms")
-            if let rttMinMs { parts.append("least \(decimal(rttMinMs)) ms") }
-        }
-        if let lossPercent { parts.append("loss \(decimal(lossPercent, 2)) %") }
-        parts.append("MTU \(mtuBytes)")
-        return parts.joined(separator: ", ")
     }
 }
 
@@ -137,13 +124,4 @@ private func span(_ seconds: Double) -> String {
         if count > 0 { parts.append("\(count) \(name)\(count == 1 ? "" : "s")") }
     }
     return parts.isEmpty ? "0 seconds" : parts.joined(separator: ", ")
-}
-
-private func bytes(_ count: UInt64) -> String {
-    var value = Double(count)
-    for unit in ["B", "KiB", "MiB", "GiB"] {
-        if value < 1024 { return unit == "B" ? "\(count) B" : "\(decimal(value, 2)) \(unit)" }
-        value /= 1024
-    }
-    return "\(decimal(value, 2)) TiB"
 }

@@ -66,6 +66,9 @@ check "the game gets through" holds '$oxidize | .game_sent_packets == 120 and .g
 # 28 bytes of outer headers, at most 26 of the tunnel's own, and a little for feedback.
 check "a game packet costs at most 60 bytes more than without a tunnel" \
     holds '($oxidize.wire_bytes_per_game_packet - $direct.wire_bytes_per_game_packet) | . > 28 and . <= 60'
+check "a game beside an upload is measured in every column" holds '[$direct, $oxidize] | all(
+    .game_p99_while_uploading_ms >= .game_p50_while_uploading_ms and .game_p50_while_uploading_ms > 20
+    and .upload_goodput_mbit_per_s > 0 and .upload_goodput_mbit_per_s < 20)'
 check "the configuration is shown, and no private key" shows_configuration_without_secrets
 check "nothing is left behind" nothing_is_left
 

@@ -46,6 +46,10 @@ struct ConfigurationChangeTests {
 
     @Test(arguments: [
         ("level = \"debug\"", "level = \"info\"", "level in [log] changes from debug to info"),
+        ("fair-queue = \"off\"", "", "fair-queue in [features] changes from \"off\" to \"auto\""),
+        ("predictive-pacing = \"auto\"", "", "predictive-pacing in [features] changes from \"auto\" to \"off\""),
+        ("ports = 873", "ports = 874", "rule 2 of [[class]] changes"),
+        ("[[class]]\nclass = \"bulk\"\nports = 873\nprotocol = 6", "", "[[class]] changes from 3 rules to 2"),
         (
             "\"127.0.0.0/8\",", "",
             "unencrypted-networks in [interface] changes from [\"192.168.7.0/24\", \"127.0.0.0/8\"] to [\"192.168.7.0/24\"]"

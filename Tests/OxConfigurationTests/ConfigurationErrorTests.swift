@@ -39,9 +39,9 @@ struct ConfigurationErrorTests {
         ("name = 7", "2: name is an integer; write a string, in quotes"),
         ("table = \"main\"",
             "2: table is 'main'; write \"auto\", \"off\", or a number from 1 to 4294967295 without quotes"),
-        ("fwmark = 0", "2: fwmark is 0; write a number from 1 to 4294967295, without quotes or unit"),
+        ("fwmark = 0", "2: fwmark is 0; write \"auto\", or a number from 1 to 4294967295 without quotes"),
         ("workers = 17",
-            "2: workers is 17; write a number from 1 to 16, without quotes or unit"),
+            "2: workers is 17; write \"auto\", or a number from 1 to 16 without quotes"),
         ("workers = \"many\"",
             "2: workers is 'many'; write \"auto\", or a number from 1 to 16 without quotes"),
         ("cpus = 3", "2: cpus is an integer; write an array such as [0, 1]"),
@@ -49,7 +49,9 @@ struct ConfigurationErrorTests {
         ("cpus = [0, \"1\"]",
             "2: cpus has something in it that is no CPU; write numbers from 0 to 1023, without quotes"),
         ("busy-poll = 10_001",
-            "2: busy-poll is 10001; write a number from 1 to 10000, without quotes or unit"),
+            "2: busy-poll is 10001; write \"off\", or a number from 1 to 10000 without quotes"),
+        ("busy-poll = 0", "2: busy-poll is 0; write \"off\", or a number from 1 to 10000 without quotes"),
+        ("workers = false", "2: workers is a boolean; write \"auto\", or a number from 1 to 16 without quotes"),
         ("buffer-memory = \"3GB\"",
             "2: buffer-memory is '3GB'; write a whole number and its unit, KB, MB or GB, 0 or from 8MB to 2GB"),
         ("buffer-memory = 64",
@@ -145,7 +147,8 @@ struct ConfigurationErrorTests {
                 "5: batch is a boolean; write one of \"on\", \"off\", \"auto\"",
                 "7: level is 'loud'; write one of \"trace\", \"debug\", \"info\", \"notice\", \"warning\", \"error\", "
                     + "\"critical\"",
-                "8: unknown table 'netwrok'; the tables are [interface], [relay], [[peer]], [features], [log]",
+                "8: unknown table 'netwrok'; the tables are [interface], [relay], [[peer]], [[class]], "
+                    + "[features], [log]",
             ])
     }
 

@@ -21,6 +21,10 @@ struct ConfigurationParseTests {
         #expect(interface.privateKey.withBytes { $0.count == 32 && $0[0] == 1 && $0[31] == 1 })
         #expect(configuration.logLevel == .info)
         #expect(configuration.features.batch == .auto && configuration.features.pathMTUDiscovery == .auto)
+        #expect(configuration.features.congestionControl == .auto && configuration.features.fairQueue == .auto)
+        #expect(configuration.features.gamingMode == .auto && configuration.features.batchHold == .off)
+        #expect(configuration.features.predictivePacing == .off)
+        #expect(configuration.classRules.isEmpty)
         let peer = try #require(configuration.peers.first)
         #expect(peer.publicKey == Sample.publicKey(2))
         #expect(peer.endpoint?.host == "relay.example.net" && peer.endpoint?.port == 51820)
@@ -54,7 +58,13 @@ struct ConfigurationParseTests {
             configuration.features
                 == .init(
                     batch: .on, split: .off, train: .on, coalesce: .auto, offload: .off, aesGCM: .auto, ipsecMB: .off, simd: .auto,
-                    pathMTUDiscovery: .on))
+                    pathMTUDiscovery: .on, congestionControl: .on, fairQueue: .off, gamingMode: .on, batchHold: .off,
+                    predictivePacing: .auto))
+        #expect(
+            configuration.classRules == [
+                ClassRule(.gaming, transport: 17, ports: 27015...27030, prefix: IPPrefix("203.0.113.0/24"), dscp: 46),
+                ClassRule(.bulk, transport: 6, ports: 873...873), ClassRule(.web, transport: 132, dscp: 3),
+            ])
         #expect(configuration.logLevel == .debug)
     }
 

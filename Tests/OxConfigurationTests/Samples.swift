@@ -57,6 +57,23 @@ enum Sample {
         allowed-ips = ["10.9.0.77/30", "fd09::/64"]
         persistent-keepalive = 25
 
+        [[class]]
+        class = "gaming"
+        protocol = "udp"
+        ports = "27015-27030"
+        prefix = "203.0.113.0/24"
+        dscp = "EF"
+
+        [[class]]
+        class = "bulk"
+        ports = 873
+        protocol = 6
+
+        [[class]]
+        class = "web"
+        protocol = 132
+        dscp = 3
+
         [features]
         batch = "on"
         split = "off"
@@ -66,6 +83,11 @@ enum Sample {
         aes-gcm = "auto"
         ipsec-mb = "off"
         path-mtu-discovery = "on"
+        congestion-control = "on"
+        fair-queue = "off"
+        gaming-mode = "on"
+        batch-hold = "off"
+        predictive-pacing = "auto"
 
         [log]
         level = "debug"

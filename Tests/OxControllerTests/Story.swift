@@ -35,7 +35,13 @@ struct Story {
     var now = Instant(nanoseconds: 1_000_000_000)
     private var stamps: UInt64 = 0
 
-    init(_ settings: PeerSettings? = nil, local: LocalSettings = LocalSettings(), seed: UInt64 = 1) {
+    /// Stories of other things than congestion leave it out, so that each command in them is theirs.
+    init(
+        _ settings: PeerSettings? = nil, local: LocalSettings = LocalSettings(), congestion: CongestionSettings? = nil,
+        seed: UInt64 = 1
+    ) {
+        var local = local
+        local.congestion = congestion ?? CongestionSettings(isOn: false)
         controller = Controller(local: local, random: SplitMix64(seed))
         controller.add(alice, settings ?? Story.settings(), now: now)
     }

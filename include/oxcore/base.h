@@ -75,6 +75,8 @@ const char *ox_status_name(ox_status status);
     X(OX_DROP_NUMBERS_SPENT, "numbers_spent")                                                                        \
     X(OX_DROP_SEND_FAILED, "send_failed")                                                                            \
     X(OX_DROP_HANDOFF_FULL, "handoff_full")                                                                          \
+    X(OX_DROP_QUEUE_FULL, "queue_full")                                                                              \
+    X(OX_DROP_QUEUE_DELAY, "queue_delay")                                                                            \
     /* ingress: the datagram */                                                                                      \
     X(OX_DROP_DATAGRAM_SHORT, "datagram_short")                                                                      \
     X(OX_DROP_DATAGRAM_LONG, "datagram_long")                                                                        \

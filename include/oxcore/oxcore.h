@@ -8,7 +8,9 @@
  *     packet.h   buffers, the parser of IP packets, checksums
  *     crypto.h   keys, AEADs, the handshake and its cookies
  *     wire.h     the bytes of OxTunnel: headers, frames, feedback, the handshake's payload
- *     path.h     what is in flight on a path, and what became of it
+ *     path.h     what is in flight on a path, what became of it, and how fast it was delivered
+ *     flow.h     which class of traffic a packet is of
+ *     queue.h    packets that wait for their path, and the pacer that says when it takes them
  *     tunnel.h   peers, sessions, routes and policy; a packet's way through the stages
  *     io.h       TUN devices, UDP sockets, and ports in memory
  *     worker.h   one turn of one thread: orders in, packets through, events out
@@ -58,11 +60,13 @@
 #include "base.h"
 #include "cpu.h"
 #include "crypto.h"
+#include "flow.h"
 #include "io.h"
 #include "machine.h"
 #include "packet.h"
 #include "path.h"
 #include "process.h"
+#include "queue.h"
 #include "ring.h"
 #include "tunnel.h"
 #include "wire.h"

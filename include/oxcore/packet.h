@@ -59,9 +59,12 @@ typedef struct ox_buf {
     uint8_t cut;         /**< 1 when the datagram was longer than the buffer: what is here is not all of it */
     uint8_t slab;        /**< the pool's: which slab of it the buffer lies in */
     uint8_t out;         /**< the pool's: 1 while the buffer is handed out, 2 on its way home */
-    uint8_t reserved;
+    uint8_t class_;      /**< inner packets: the ::ox_class it was queued under */
     uint32_t peer;       /**< the peer it goes to or came from, where known */
-    uint64_t number;     /**< packet number, where known */
+    union {
+        uint64_t number;    /**< what its holder numbers it by, where one does */
+        uint64_t queued_ns; /**< inner packets: when it was queued */
+    };
     ox_address address;  /**< outer address: where to, or where from */
     uint8_t local[16];   /**< our own outer address: where it came in, or where to leave from; zero for any */
     uint8_t *storage;    /**< `capacity` bytes, aligned to 64 */
@@ -116,6 +119,11 @@ ox_buf_class ox_slab_class(const ox_slab *slab);
 uint32_t ox_slab_buffers(const ox_slab *slab);
 /** What the kernel gave. */
 ox_pages ox_slab_pages(const ox_slab *slab);
+
+/** Zero memory that is not there until it is touched, however much of it. NULL without address space. */
+void *ox_reserve(size_t bytes);
+/** Gives back what ox_reserve() gave. NULL is allowed. */
+void ox_release(void *memory, size_t bytes);
 
 /** Buffers of both classes, a hot LIFO stack in front of a cold reserve each. */
 typedef struct ox_pool ox_pool;

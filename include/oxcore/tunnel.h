@@ -10,8 +10,10 @@
 
 #include "base.h"
 #include "crypto.h"
+#include "flow.h"
 #include "packet.h"
 #include "path.h"
+#include "queue.h"
 #include "ring.h"
 #include "wire.h"
 
@@ -60,13 +62,18 @@ typedef struct ox_policy {
     uint64_t epoch;                  /**< grows with each policy; the worker echoes it */
     const ox_routes *routes;         /**< not owned; outlives the policy */
     uint64_t reject_after_ns;        /**< age at which a session neither sends nor receives */
-    uint64_t feedback_delay_ns;      /**< feedback leaves this long after the first datagram it covers */
-    uint32_t feedback_every;         /**< or after this many datagrams */
+    uint64_t feedback_delay_ns;      /**< feedback leaves this long after the first datagram it covers, at the latest */
+    uint64_t feedback_least_ns, feedback_most_ns; /**< after `feedback_bytes`, a quarter of the RTT after the last, within these */
+    uint32_t feedback_bytes;
     uint32_t handshakes_per_second;  /**< above this many initiations a second, mac2 is asked for */
     uint32_t cookies_per_second;     /**< cookie replies at most */
     uint32_t source_handshakes_per_second; /**< initiations a second from one source address under load */
     uint32_t inner_mtu;              /**< larger inner packets are answered with ICMP too-big */
     uint64_t train_wait_ns;          /**< cars behind a missing one wait for it so long, at most */
+    const ox_class_rule *rules;      /**< of `rule_count`; not owned; outlive the policy */
+    uint32_t rule_count;
+    ox_queue_policy queue;
+    uint32_t hold_packets;           /**< so many packets do not wait for company any more (ox_path_limits.hold_ns) */
     bool train;                      /**< super-packets cross as trains where the session agreed to it */
     bool coalesce;                   /**< packets of a flow that arrive together go to the device as one super-packet */
     bool batch;                      /**< pack several inner packets into a datagram where the session agreed to it */
@@ -85,8 +92,22 @@ ox_peer *ox_peer_create(uint32_t id);
 void ox_peer_destroy(ox_peer *peer);
 uint32_t ox_peer_id(const ox_peer *peer);
 
+/** What the controller allows a path to send. All zero is no limit. */
+typedef struct ox_path_limits {
+    uint64_t rate;          /**< pacing: bytes/s of UDP payload; 0 for no limit */
+    uint64_t restart_rate;  /**< pacing from a restart out of idleness up to the next limits; 0 for `rate` */
+    uint64_t window;        /**< bytes in flight at most; 0 for no limit */
+    uint64_t quantum;       /**< bytes that leave at once at most; a larger super-packet is cut before it is queued; 0 for no limit */
+    uint64_t loss_permille; /**< the share of a flight whose loss is too much */
+    uint64_t urgent;        /**< 1: gaming and realtime packets may go ahead of the pacing (ox_pacer_ready_urgent()) */
+    uint64_t hold_ns[OX_CLASSES]; /**< how long packets of a class wait for company in their datagram; 0: not at all */
+    uint64_t answers_ns;    /**< `now_ns` of the sample that they answer; 0 for none */
+} ox_path_limits;
+
 typedef struct ox_peer_report {
     ox_path_stats paths[OX_PATHS_MAX];
+    ox_path_limits limits[OX_PATHS_MAX];
+    ox_queue_class_report queues[OX_PATHS_MAX][OX_CLASSES];
     uint64_t packets_sent, packet_bytes_sent;         /**< inner packets */
     uint64_t packets_received, packet_bytes_received;
 } ox_peer_report;
@@ -129,6 +150,7 @@ typedef enum OX_CLOSED_ENUM ox_event_kind {
     OX_EVENT_POLICY_TAKEN,       /**< token = epoch: older policies are unused from here on */
     OX_EVENT_POOL_LOW,           /**< size: the ::ox_buf_class of which few buffers are left */
     OX_EVENT_SLAB_RETIRED,       /**< object: a slab that is not needed any more, to be destroyed */
+    OX_EVENT_PATH_SAMPLE,        /**< peer, path, session, sample */
 } ox_event_kind;
 
 /** What a session did. Times are 0 for never. */
@@ -138,17 +160,21 @@ typedef struct ox_activity {
     uint64_t sent_ns;
     uint64_t sent_eliciting_ns;
     uint64_t numbers;           /**< packet numbers spent */
+    /** Of the peer by now: inner packets sent, their bytes, the datagrams that carried them, and the bytes of those. */
+    uint64_t carried_packets, carried_packet_bytes, carried_datagrams, carried_bytes;
 } ox_activity;
 
 typedef struct ox_event {
     ox_event_kind kind;
     uint32_t peer;
+    uint32_t path;
     uint32_t session;
     uint32_t size;
     uint64_t token;
     void *object;
     ox_address address;
     ox_activity activity;
+    ox_path_sample sample;
     uint8_t datagram[OX_HANDSHAKE_MAX];
 } ox_event;
 
@@ -189,6 +215,8 @@ ox_session *ox_tunnel_remove_session(ox_tunnel *tunnel, uint32_t local);
 /** Sends by this session from now on; staged packets leave, or with none a keepalive when `confirm`. */
 void ox_tunnel_use_session(ox_tunnel *tunnel, uint32_t local, bool confirm, uint64_t now_ns);
 void ox_tunnel_move_path(ox_tunnel *tunnel, uint32_t peer, uint32_t path, const ox_address *address);
+/** What the path may send from now on. */
+void ox_tunnel_set_limits(ox_tunnel *tunnel, uint32_t peer, uint32_t path, const ox_path_limits *limits, uint64_t now_ns);
 void ox_tunnel_set_mtu(ox_tunnel *tunnel, uint32_t peer, uint32_t path, uint32_t size);
 void ox_tunnel_send_challenge(ox_tunnel *tunnel, uint32_t local, uint64_t token, const ox_address *to, uint64_t now_ns);
 void ox_tunnel_send_keepalive(ox_tunnel *tunnel, uint32_t local, uint64_t now_ns);
@@ -197,7 +225,7 @@ void ox_tunnel_send_close(ox_tunnel *tunnel, uint32_t local, uint8_t reason, uin
 void ox_tunnel_send_handshake(ox_tunnel *tunnel, const uint8_t *bytes, size_t len, const ox_address *to);
 void ox_tunnel_drop_staged(ox_tunnel *tunnel, uint32_t peer, ox_verdict why);
 
-/** Inner packets and super-packets from the device, in order. Takes the buffers. */
+/** Inner packets and super-packets from the device, in order: they are queued, and leave as their paths allow. Takes the buffers. */
 void ox_tunnel_egress(ox_tunnel *tunnel, ox_list *packets, uint64_t now_ns);
 /**
  * Outer datagrams from the network, in order. Takes the buffers.
@@ -205,7 +233,7 @@ void ox_tunnel_egress(ox_tunnel *tunnel, ox_list *packets, uint64_t now_ns);
  * @param more  more datagrams wait to be read: a train whose cars have come in part is held until the next call.
  */
 void ox_tunnel_ingress(ox_tunnel *tunnel, ox_list *datagrams, bool more, uint64_t now_ns);
-/** Sends feedback and reports that are due. Returns when to call again, or UINT64_MAX. */
+/** Sends packets that their paths allow now, feedback and reports that are due. Returns when to call again, or UINT64_MAX. */
 uint64_t ox_tunnel_advance(ox_tunnel *tunnel, uint64_t now_ns);
 
 /** Whether the device had packets whose peers other workers have, and they have not been taken. */

@@ -64,7 +64,7 @@ uint64_t ox_number_rebuild(uint64_t next_expected, uint32_t truncated, uint32_t 
 
 enum {
     OX_REPLAY_WINDOW_MIN = 128,
-    OX_REPLAY_WINDOW_DEFAULT = 2048,
+    OX_REPLAY_WINDOW_DEFAULT = 8192,
     OX_REPLAY_WINDOW_MAX = 8192,
 };
 
@@ -133,9 +133,10 @@ uint32_t ox_frame_write_head(uint8_t *out, ox_frame_type type, size_t body_len);
 /* ---- feedback (Wire.md section 6.5) ------------------------------------------------------------------------- */
 
 enum {
-    OX_FEEDBACK_RANGES_MAX = 32,
+    OX_FEEDBACK_RANGES_MAX = 256,
     OX_FEEDBACK_MAX = 8 * 7 + 16 * OX_FEEDBACK_RANGES_MAX,
-    OX_FEEDBACK_BYTES_MAX = 96, /**< what this implementation writes at most: it fits a buffer's headroom */
+    OX_FEEDBACK_RIDE_MAX = 96,    /**< bytes of one that rides on data: it fits a buffer's headroom */
+    OX_FEEDBACK_BYTES_MAX = 1100, /**< of one in a datagram of its own */
 };
 
 /** Packet numbers first to last, both arrived, all between too. */
@@ -156,8 +157,8 @@ typedef struct ox_feedback {
 uint32_t ox_feedback_write(const ox_feedback *feedback, uint8_t *out, size_t room);
 /** Reads the body of a FEEDBACK frame. ::OX_PASS or ::OX_DROP_FRAME_MALFORMED. */
 OX_MUST_USE ox_verdict ox_feedback_read(const uint8_t *body, size_t len, ox_feedback *feedback);
-/** The ranges of the window, newest first, as many as fit in ::OX_FEEDBACK_RANGES_MAX. */
-void ox_feedback_from_replay(const ox_replay *replay, ox_feedback *feedback);
+/** The ranges of the window that reach to `floor` or above, newest first, as many as fit in ::OX_FEEDBACK_RANGES_MAX. */
+void ox_feedback_from_replay(const ox_replay *replay, uint64_t floor, ox_feedback *feedback);
 
 /* ---- handshake payload (Wire.md section 4.5) ---------------------------------------------------------------- */
 

@@ -31,6 +31,7 @@ typedef struct direction {
     lab_tun to;
     lab_link link;
     lab_release_queue queue;
+    lab_histogram queueing;
     lab_histogram lateness;
     lab_direction_report report;
 } direction;
@@ -148,6 +149,7 @@ static void offer(lab_emulator *emulator, direction *way, uint32_t bytes) {
         return;
     }
     report->held_back += passage.held_back;
+    lab_histogram_record(&way->queueing, passage.queued_ns);
     lab_release_queue_push(&way->queue, (lab_release){.departure_ns = passage.departure_ns,
                                                       .buffer = emulator->spare,
                                                       .bytes = bytes,
@@ -310,6 +312,9 @@ lab_direction_report lab_emulator_report(const lab_emulator *emulator, int which
     const direction *way = &emulator->directions[which];
     lab_direction_report report = way->report;
     report.in_flight = way->queue.count;
+    report.queue_p50_ns = lab_histogram_quantile(&way->queueing, 0.50);
+    report.queue_p95_ns = lab_histogram_quantile(&way->queueing, 0.95);
+    report.queue_p99_ns = lab_histogram_quantile(&way->queueing, 0.99);
     report.lateness_p50_ns = lab_histogram_quantile(&way->lateness, 0.50);
     report.lateness_p99_ns = lab_histogram_quantile(&way->lateness, 0.99);
     report.lateness_max_ns = way->lateness.max;

@@ -207,6 +207,7 @@ lab_passage lab_link_offer(lab_link *link, uint64_t now_ns, uint32_t bytes) {
     } else {
         const double duplicate = link->config.duplicate;
         passage.copies += lab_draw_chance(link->config.seed, passage.index, DRAW_DUPLICATE, duplicate);
+        passage.queued_ns = sent_ns - now_ns;
         passage.departure_ns = propagate(link, sent_ns, &passage);
     }
     return passage;

@@ -14,7 +14,10 @@ struct Oxbench: ParsableCommand {
             """,
         version: "oxbench \(OxidizeVersion.current)",
         // One file a command, in Commands/.
-        subcommands: [Link.self, Flow.self, Wire.self, Flood.self, Demo.self, Tunnel.self, Kernels.self, Table.self]
+        subcommands: [
+            Link.self, Flow.self, Wire.self, Flood.self, Demo.self, Tunnel.self, Load.self, CC.self, AB.self, Kernels.self,
+            Table.self,
+        ]
     )
 
     static func main() {

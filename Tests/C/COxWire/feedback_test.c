@@ -16,14 +16,14 @@ static uint32_t draw(uint32_t below) {
 }
 
 /* Number by number, from the newest down. */
-static void naive_ranges(const ox_replay *replay, ox_feedback *feedback) {
+static void naive_ranges(const ox_replay *replay, uint64_t floor, ox_feedback *feedback) {
     feedback->count = 0;
     bool in_range = false;
     for (uint64_t back = 1; back <= replay->window && back <= replay->next; back++) {
         uint64_t number = replay->next - back;
         bool has = ox_replay_has(replay, number);
         if (has && !in_range) {
-            if (feedback->count == OX_FEEDBACK_RANGES_MAX) return;
+            if (feedback->count == OX_FEEDBACK_RANGES_MAX || number < floor) return;
             feedback->ranges[feedback->count++] = (ox_range){number, number};
         } else if (has) {
             feedback->ranges[feedback->count - 1].first = number;
@@ -52,12 +52,53 @@ static void ranges_equal_a_scan(void **state) {
             if (draw(loss) == 0) at += 1 + draw(run);
             ox_replay_commit(&replay, at++);
         }
-        ox_feedback want, got;
-        naive_ranges(&replay, &want);
-        ox_feedback_from_replay(&replay, &got);
-        assert_int_equal(want.count, got.count);
-        assert_ranges(&want, &got, want.count);
+        static const uint32_t below[] = {0, 1, 5, 64, 500, 9000};
+        for (size_t i = 0; i < sizeof below / sizeof below[0]; i++) {
+            uint64_t floor = below[i] > 0 && replay.next > below[i] ? replay.next - below[i] : 0;
+            ox_feedback want, got;
+            naive_ranges(&replay, floor, &want);
+            ox_feedback_from_replay(&replay, floor, &got);
+            assert_int_equal(want.count, got.count);
+            assert_ranges(&want, &got, want.count);
+        }
     }
+}
+
+static void nothing_reaches_a_floor_above_all(void **state) {
+    (void)state;
+    static ox_replay replay;
+    ox_feedback f;
+    ox_replay_init(&replay, 128);
+    ox_feedback_from_replay(&replay, 0, &f);
+    assert_int_equal(0, f.count);
+    ox_replay_commit(&replay, 70);
+    ox_feedback_from_replay(&replay, 70, &f);
+    assert_int_equal(1, f.count);
+    ox_feedback_from_replay(&replay, 71, &f);
+    assert_int_equal(0, f.count);
+}
+
+/* Every second number is lost: the most ranges that there can be. */
+static void a_lossy_window_fits_a_datagram(void **state) {
+    (void)state;
+    static ox_replay replay;
+    ox_replay_init(&replay, OX_REPLAY_WINDOW_MAX);
+    for (uint64_t n = 0; n < 3 * OX_REPLAY_WINDOW_MAX; n += 2) ox_replay_commit(&replay, n);
+    ox_feedback f = {.arrival_us = UINT32_MAX, .delay_us = 10000};
+    ox_feedback_from_replay(&replay, 0, &f);
+    assert_int_equal(OX_FEEDBACK_RANGES_MAX, f.count);
+    assert_int_equal(replay.next - 1 - 2 * (OX_FEEDBACK_RANGES_MAX - 1), f.ranges[OX_FEEDBACK_RANGES_MAX - 1].last);
+    uint8_t out[OX_FEEDBACK_BYTES_MAX];
+    uint32_t len = ox_feedback_write(&f, out, sizeof out);
+    ox_feedback got;
+    assert_int_equal(OX_PASS, ox_feedback_read(out + 3, len - 3, &got));
+    assert_int_equal(OX_FEEDBACK_RANGES_MAX, got.count);
+    // Where less room is, the newest are told.
+    len = ox_feedback_write(&f, out, OX_FEEDBACK_RIDE_MAX);
+    assert_in_range(len, OX_FEEDBACK_RIDE_MAX - 1, OX_FEEDBACK_RIDE_MAX);
+    assert_int_equal(OX_PASS, ox_feedback_read(out + 3, len - 3, &got));
+    assert_in_range(got.count, 30, 45);
+    assert_ranges(&f, &got, got.count);
 }
 
 static void every_small_bitmap_equals_a_scan(void **state) {
@@ -69,8 +110,8 @@ static void every_small_bitmap_equals_a_scan(void **state) {
             for (uint32_t i = 0; i < 12; i++)
                 if (bits >> i & 1) ox_replay_commit(&replay, start + i);
             ox_feedback want, got;
-            naive_ranges(&replay, &want);
-            ox_feedback_from_replay(&replay, &got);
+            naive_ranges(&replay, 0, &want);
+            ox_feedback_from_replay(&replay, 0, &got);
             assert_int_equal(want.count, got.count);
             assert_ranges(&want, &got, want.count);
         }
@@ -95,11 +136,11 @@ static void draw_feedback(ox_feedback *f) {
 
 static void feedback_comes_back_in_any_room(void **state) {
     (void)state;
-    for (uint32_t round = 0; round < 3000; round++) {
+    for (uint32_t round = 0; round < 1000; round++) {
         ox_feedback f, got;
         draw_feedback(&f);
         uint32_t before = UINT32_MAX;
-        for (size_t room = OX_FEEDBACK_MAX; room > 0; room -= room > 200 ? 37 : 1) {
+        for (size_t room = OX_FEEDBACK_MAX; room > 0; room -= room > 400 ? 211 : room > 200 ? 37 : 1) {
             uint8_t *out = malloc(room);
             uint32_t len = ox_feedback_write(&f, out, room);
             assert_true(len <= room);
@@ -155,7 +196,7 @@ static void malformed_feedback_is_refused(void **state) {
     assert_int_equal(2, f.count);
     assert_true(f.ranges[1].first == 0 && f.ranges[1].last == 0);
     // One range more than there may be.
-    uint8_t many[200] = {0x40, 0xff, 0, 0, 0, 0, 0, 0};
+    uint8_t many[2 * OX_FEEDBACK_RANGES_MAX + 20] = {0x44, 0xff, 0, 0, 0, 0, 0, 0};
     size_t len = 8 + 2 * (OX_FEEDBACK_RANGES_MAX - 1);
     assert_int_equal(OX_PASS, ox_feedback_read(many, len, &f));
     assert_int_equal(OX_FEEDBACK_RANGES_MAX, f.count);
@@ -166,13 +207,15 @@ static void what_is_written_always_fits_the_headroom(void **state) {
     (void)state;
     ox_feedback f = {.arrival_us = UINT32_MAX, .delay_us = UINT32_MAX, .ect0 = OX_VARINT_LIMIT - 1, .ect1 = OX_VARINT_LIMIT - 1,
                      .ce = OX_VARINT_LIMIT - 1, .count = 1, .ranges = {{0, OX_VARINT_LIMIT - 1}}};
-    uint8_t out[OX_FEEDBACK_BYTES_MAX];
+    uint8_t out[OX_FEEDBACK_RIDE_MAX];
     assert_true(ox_feedback_write(&f, out, sizeof out) > 0);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranges_equal_a_scan),
+        cmocka_unit_test(nothing_reaches_a_floor_above_all),
+        cmocka_unit_test(a_lossy_window_fits_a_datagram),
         cmocka_unit_test(every_small_bitmap_equals_a_scan),
         cmocka_unit_test(feedback_comes_back_in_any_room),
         cmocka_unit_test(malformed_feedback_is_refused),

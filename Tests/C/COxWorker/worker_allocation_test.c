@@ -150,6 +150,14 @@ static void a_turn_allocates_nothing(void **state) {
         everything(&t, initiation, len, round);
         for (uint32_t i = 0; i < 5; i++, t.now += 30 * MS) cross(&t);
     }
+    // Packets wait for pacer and window, for company, and too long.
+    for (uint32_t round = 0; round < 60; round++) {
+        ox_path_limits limits = {.rate = 1000000 + 1000 * round, .quantum = 4800, .window = 40000, .urgent = round % 2,
+                                 .loss_permille = 20, .hold_ns = {[OX_CLASS_GENERAL] = round % 3 * MS}};
+        order(&t.a, (ox_order){.kind = OX_ORDER_SET_LIMITS, .peer = 5, .limits = limits});
+        everything(&t, initiation, len, round);
+        for (uint32_t i = 0; i < 10; i++, t.now += 7 * MS) cross(&t);
+    }
     // Without a session packets are staged, and dropped.
     order(&t.a, (ox_order){.kind = OX_ORDER_REMOVE_SESSION, .session = 1});
     watched_turn(&t, &t.a);
@@ -168,6 +176,7 @@ static void a_turn_allocates_nothing(void **state) {
     // The workload was what it should be.
     assert_true(drops(&t.b, OX_DROP_HANDSHAKE_COOKIE_SENT) > 0);
     assert_true(drops(&t.a, OX_DROP_NO_SESSION) > 0);
+    assert_true(drops(&t.a, OX_DROP_QUEUE_DELAY) > 0);
     for (uint32_t i = 0; i < 2; i++) {
         ox_worker_report report;
         ox_worker_status(i == 0 ? t.a.worker : t.b.worker, &report);

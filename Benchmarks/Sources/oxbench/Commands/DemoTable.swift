@@ -2,7 +2,9 @@
 struct DemoColumn {
     let name: String
     var figures: DemoFigures?
-    var link: DemoLinkReport?
+    var link: LinkReport?
+    /// Of the link that an upload fills.
+    var slowLink: LinkReport?
 
     var result: Report.Result {
         [
@@ -16,10 +18,15 @@ struct DemoColumn {
             "tcp_throughput_mbit_per_s": number(figures?.transferMegabitsPerSecond),
             "tcp_congestion_control": figures?.congestionControl.map { .text($0) } ?? .unknown,
             "wire_bytes_per_game_packet": number(figures?.wireBytesPerGamePacket),
+            "game_p50_while_uploading_ms": number(figures?.beside?.delayMedianMilliseconds),
+            "game_p99_while_uploading_ms": number(figures?.beside?.delayP99Milliseconds),
+            "upload_goodput_mbit_per_s": number(figures?.beside?.uploadMegabitsPerSecond),
             "link_lost_packets": integer(link?.lostPackets),
             "link_queue_full_packets": integer(link?.queueFullPackets),
             "link_own_lost_packets": integer(link?.ownLostPackets),
             "link_lateness_p99_us": number(link?.latenessMicroseconds),
+            "slow_link_own_lost_packets": integer(slowLink?.ownLostPackets),
+            "slow_link_lateness_p99_us": number(slowLink?.latenessMicroseconds),
             "link_seed": .integer(UInt64(DemoStage.seed)),
         ]
     }
@@ -45,6 +52,7 @@ struct DemoTable {
             ("game packets lost", { "\($0.gameLost) of \($0.gameSent)" }),
             ("TCP throughput, Mbit/s [2]", { tenths($0.transferMegabitsPerSecond) }),
             ("bytes on the wire per game packet [3]", { tenths($0.wireBytesPerGamePacket) }),
+            ("game p99 while uploading, ms [4]", { $0.beside.map { tenths($0.delayP99Milliseconds) } ?? "-" }),
         ]
     }
 
@@ -69,12 +77,15 @@ struct DemoTable {
             "[1] Oxidize: as it reports it. wireguard-go: the time of the first ping less the median RTT.",
             "[2] With this machine's congestion control, \(congestionControl).",
             "[3] IP packets that the client sent over the link during the game, headers and feedback included.",
+            "[4] One way, over a link of 40 ms RTT and 20 Mbit/s whose buffer of 300 ms a TCP upload (cubic) fills.",
         ]
-        return notes + columns.compactMap { column in column.link.flatMap { doubt(column.name, $0) } }
+        return notes + columns.flatMap { column in
+            [column.link, column.slowLink].compactMap { $0.flatMap { doubt(column.name, $0) } }
+        }
     }
 
     /// What the emulator itself did to the figures.
-    private func doubt(_ name: String, _ link: DemoLinkReport) -> String? {
+    private func doubt(_ name: String, _ link: LinkReport) -> String? {
         if link.ownLostPackets > 0 {
             return "Doubtful, \(name): the emulator itself lost \(link.ownLostPackets) packets, as the machine was busy."
         }

@@ -13,6 +13,14 @@ struct DemoFigures {
     /// The sender's congestion control, which decides much of the throughput: "cubic", "bbr".
     var congestionControl: String?
     var wireBytesPerGamePacket: Double
+    var beside: DemoBesideUpload?
+}
+
+/// A game beside an upload that fills the slow link.
+struct DemoBesideUpload {
+    var delayMedianMilliseconds: Double
+    var delayP99Milliseconds: Double
+    var uploadMegabitsPerSecond: Double
 }
 
 /// The traffic of one column: one kind after the other, so that none disturbs another.
@@ -46,6 +54,20 @@ struct DemoTraffic {
             roundTripMedianMilliseconds: median, roundTripP99Milliseconds: p99, gameSent: game.sent,
             gameLost: game.lost, transferMegabitsPerSecond: end.sum_received.bits_per_second / 1e6,
             congestionControl: end.sender_tcp_congestion, wireBytesPerGamePacket: game.wireBytes)
+    }
+
+    func measureBesideUpload() throws -> DemoBesideUpload {
+        // As above.
+        _ = try traffic.ping(count: 1, interval: 0.02)
+        narrator.say("A TCP upload that fills it, and a game beside it, for \(stage.lengths.besideSeconds) s")
+        let outcome = try GameBesideUpload(
+            traffic: traffic, congestionControl: .cubic, onsetSeconds: stage.lengths.onsetSeconds,
+            seconds: stage.lengths.besideSeconds
+        ).play()
+        return DemoBesideUpload(
+            delayMedianMilliseconds: outcome.game.received.delay_p50_us / 1000,
+            delayP99Milliseconds: outcome.game.received.delay_p99_us / 1000,
+            uploadMegabitsPerSecond: outcome.uploadBitsPerSecond / 1e6)
     }
 
     private func playGame() throws -> (sent: UInt64, lost: UInt64, wireBytes: Double) {

@@ -27,8 +27,9 @@ struct Link: ParsableCommand {
             Units as in tc: 500us, 20ms, 1s; 64kbit, 20mbit, 1gbit; 1500b, 64kb; 1% or 0.01.
 
             The report, at the end of --duration or with SIGINT or SIGTERM, keeps apart what the emulated link did \
-            (lost, queue_full, outage, too_big) and what went wrong in the emulator (own_...), and says how late \
-            packets were released. Where lateness is large, the machine was busy: repeat the run.
+            (lost, queue_full, outage, too_big) and what went wrong in the emulator (own_...), says how long packets \
+            waited for the rate and were sent by it (queue_...), and how late they were released. Where lateness is large, \
+            the machine was busy: repeat the run.
 
             Needs root, or to run in the user namespace that owns the network namespaces, with /dev/net/tun open to \
             its user.
@@ -143,6 +144,9 @@ extension Link {
             "own_buffers_exhausted_packets": .integer(report.buffers_exhausted),
             "own_device_dropped_packets": .integer(report.device_dropped),
             "housekeeping_packets": .integer(report.housekeeping),
+            "queue_p50_us": .number(Double(report.queue_p50_ns) / 1000),
+            "queue_p95_us": .number(Double(report.queue_p95_ns) / 1000),
+            "queue_p99_us": .number(Double(report.queue_p99_ns) / 1000),
             "lateness_p50_us": .number(Double(report.lateness_p50_ns) / 1000),
             "lateness_p99_us": .number(Double(report.lateness_p99_ns) / 1000),
             "lateness_max_us": .number(Double(report.lateness_max_ns) / 1000),

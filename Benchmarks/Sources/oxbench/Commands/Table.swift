@@ -7,7 +7,7 @@ struct Table: ParsableCommand {
         abstract: "Writes tables of results into a Markdown file.",
         discussion: """
             Each table lies between two lines of their own, of which the first names its results, NAME.json, as oxbench \
-            tunnel --json or oxbench kernels --json printed them. What is between them is replaced:
+            tunnel --json, kernels --json or load --json printed them. What is between them is replaced:
 
               <!-- oxbench table NAME -->
               <!-- oxbench table end -->
@@ -113,14 +113,17 @@ struct StoredReport: Decodable {
             switch command {
             case "tunnel": results.first?["configured_peers"] == nil ? tunnelTable : scaleTable
             case "kernels": kernelsTable
-            default: throw LabFailure("there is no table of oxbench \(command), only of tunnel and kernels: \(name).json")
+            case "load latency": loadLatencyTable
+            case "load loss": loadLossTable
+            case "load traces": loadTracesTable
+            default: throw LabFailure("there is no table of oxbench \(command), only of tunnel, kernels and load: \(name).json")
             }
         let rounds = results.first?["rounds"]?.number.map { ", \(Int($0)) rounds: median (least to largest)" } ?? ""
         return "\n\(table)\n\n`oxbench \(command)`\(rounds). \(machine), commit \(commit.prefix(12)).\n"
     }
 
     /// "3.12 (2.9 to 3.3)", or a dash.
-    private func cell(_ result: [String: Value], _ key: String, _ places: Int) -> String {
+    func cell(_ result: [String: Value], _ key: String, _ places: Int) -> String {
         guard let median = result[key]?.number else { return "-" }
         let text = Self.rounded(median, places)
         guard let least = result[key + "_min"]?.number, let most = result[key + "_max"]?.number, least < most else {

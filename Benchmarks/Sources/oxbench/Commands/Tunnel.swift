@@ -23,12 +23,7 @@ struct Tunnel: ParsableCommand {
             Needs root, or user namespaces and an open /dev/net/tun. A full round takes about a minute a peer.
             """)
 
-    @Option(help: ArgumentHelp("What to compare, with commas between. Default: all that is here.", valueName: "names"))
-    var peers: String?
-
-    @Option(
-        name: .customLong("peer-cmd"), help: ArgumentHelp("Another wireguard-go. May be repeated.", valueName: "name=path"))
-    var peerCommands: [String] = []
+    @OptionGroup var compared: TunnelPeerOptions
 
     @Option(help: "Rounds. Default: 3, with --quick 1.")
     var rounds: Int?
@@ -41,9 +36,6 @@ struct Tunnel: ParsableCommand {
 
     @Option(help: "What joins the namespaces: veth, or nic, a veth with the offloads that network cards have.")
     var underlay = TunnelStage.Underlay.veth
-
-    @Option(help: "What peers named oxidize prefer. Default: what they find best.")
-    var aead: TunnelPeer.AEADName?
 
     @Option(help: ArgumentHelp("Measure what this many peers in the relay's configuration cost.", valueName: "n"))
     var configuredPeers: Int?
@@ -60,20 +52,12 @@ struct Tunnel: ParsableCommand {
         if let configuredPeers, !(2...60_000).contains(configuredPeers) {
             throw ValidationError("--configured-peers must be 2 to 60000.")
         }
-        _ = try chosen()
     }
 
     func run() throws {
         let (itself, program) = try programs.find()
-        let peers = try chosen()
-        var needed = [
-            "ip": "iproute2", "nsenter": "util-linux", "ping": "iputils-ping", "iperf3": "iperf3", "ethtool": "ethtool",
-        ]
-        for case .wireGuard(let program) in peers.map(\.kind) {
-            needed["wg"] = "wireguard-tools"
-            if !program.contains("/") { needed[program] = program }
-        }
-        try Enclosure.require(needed)
+        let peers = try compared.peers()
+        try Enclosure.require(TunnelStage.programs(for: peers).merging(["ethtool": "ethtool"]) { $1 })
         try Enclosure.run { children in
             let stage = try TunnelStage(children: children, oxbench: itself, oxidize: program, underlay: underlay)
             let narrator = Narrator(descriptor: 2)
@@ -113,35 +97,6 @@ struct Tunnel: ParsableCommand {
                     (key: "overload_tcp_rounds_passed", value: .integer(UInt64(samples[index].count(.overloadTransfer))))
                 ])
         }
-    }
-
-    // MARK: Peers
-
-    private static let wireGuardGo = "wireguard-go"
-
-    private func chosen() throws -> [TunnelPeer] {
-        var programs = [Self.wireGuardGo: Self.wireGuardGo]
-        var order = Enclosure.isInstalled(Self.wireGuardGo) ? [Self.wireGuardGo] : []
-        for text in peerCommands {
-            let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
-            guard parts.count == 2 else { throw ValidationError("write --peer-cmd like NAME=PATH.") }
-            guard Enclosure.isExecutable(parts[1]) else { throw ValidationError("there is no program \(parts[1]).") }
-            if programs.updateValue(parts[1], forKey: parts[0]) == nil { order.append(parts[0]) }
-        }
-        let names = peers?.split(separator: ",").map(String.init) ?? ["oxidize"] + order + ["none"]
-        guard !names.isEmpty else { throw ValidationError("--peers names nobody.") }
-        return try names.map { try peer($0, programs) }
-    }
-
-    private func peer(_ name: String, _ programs: [String: String]) throws -> TunnelPeer {
-        if name == "none" { return TunnelPeer(name: name, kind: .none) }
-        if name == "oxidize" { return TunnelPeer(name: name, kind: .oxidize(aead: aead)) }
-        if let forced = TunnelPeer.AEADName.allCases.first(where: { name == "oxidize@\($0.rawValue)" }) {
-            return TunnelPeer(name: name, kind: .oxidize(aead: forced))
-        }
-        if let program = programs[name] { return TunnelPeer(name: name, kind: .wireGuard(program: program)) }
-        let known = ["oxidize"] + TunnelPeer.AEADName.allCases.map { "oxidize@\($0.rawValue)" } + programs.keys.sorted() + ["none"]
-        throw ValidationError("there is no peer '\(name)'; the peers are \(known.joined(separator: ", ")).")
     }
 }
 

@@ -31,7 +31,10 @@ struct Samples<Figure: RawRepresentable & Hashable & CaseIterable> where Figure.
     func count(_ figure: Figure) -> Int { values[figure]?.count ?? 0 }
 
     /// Of each figure its median, then its least and its largest.
-    var fields: [(key: String, value: Report.Value)] {
+    var fields: [(key: String, value: Report.Value)] { fields(spread: true) }
+
+    /// - Parameter spread: whether the least and the largest are among them.
+    func fields(spread withSpread: Bool) -> [(key: String, value: Report.Value)] {
         var fields: [(key: String, value: Report.Value)] = []
         for figure in Figure.allCases {
             let spread = values[figure].map(Spread.init)
@@ -39,6 +42,7 @@ struct Samples<Figure: RawRepresentable & Hashable & CaseIterable> where Figure.
                 fields.append((key: figure.rawValue + suffix, value: value.map { .number($0) } ?? .unknown))
             }
             add("", spread?.median)
+            guard withSpread else { continue }
             add("_min", spread?.least)
             add("_max", spread?.most)
         }

@@ -31,8 +31,8 @@ struct TunnelStage {
         case nic
     }
 
-    private static let clientOutside = "10.95.0.2"
-    private static let relayOutside = "10.95.0.1"
+    static let clientOutside = "10.95.0.2"
+    static let relayOutside = "10.95.0.1"
     private static let clientInside = "10.96.0.2"
     private static let relayInside = "10.96.0.1"
     private static let port = 51820
@@ -42,19 +42,31 @@ struct TunnelStage {
     let ends: TunnelEnds
     let client: Namespace
     let relay: Namespace
-    let underlay: Underlay
+    /// Nil when something else than a veth pair joins the namespaces, with the outside addresses.
+    let underlay: Underlay?
 
-    init(children: ChildProcesses, oxbench: String, oxidize: String, underlay: Underlay) throws {
+    init(children: ChildProcesses, oxbench: String, oxidize: String, underlay: Underlay?) throws {
         self.children = children
         self.oxbench = oxbench
         self.underlay = underlay
         ends = TunnelEnds(children: children, oxidize: oxidize)
         client = try Namespace.make("client", children)
         relay = try Namespace.make("relay", children)
+        guard let underlay else { return }
         try Namespace.connect(client, "\(Self.clientOutside)/24", relay, "\(Self.relayOutside)/24", children)
         if underlay == .nic {
             try setOffloads(["tx-udp-segmentation", "off", "rx-udp-gro-forwarding", "on"])
         }
+    }
+
+    /// What has to be installed to open a way for each of them, and to pass traffic; with the Debian packages.
+    static func programs(for peers: [TunnelPeer]) -> [String: String] {
+        var needed = ["ip": "iproute2", "nsenter": "util-linux", "ping": "iputils-ping", "iperf3": "iperf3"]
+        for case .wireGuard(let program) in peers.map(\.kind) {
+            needed["wg"] = "wireguard-tools"
+            if !program.contains("/") { needed[program] = program }
+        }
+        return needed
     }
 
     /// A way from the client to the relay.
@@ -194,8 +206,14 @@ extension TunnelStage {
 
                 """)
         let way = way(peer, ends: [client, relay], aead: TunnelPeer.AEADName.chaCha20Poly1305.rawValue, start: start)
-        // Its session begins with the first packet.
-        _ = try way.traffic.ping(count: 1, interval: 0.1)
+        // Its session begins with the first packet; where a handshake is lost, it tries again after five seconds.
+        _ = try children.poll("passed a ping", of: client, seconds: 5, every: 1) { () -> [Double]? in
+            do {
+                return try way.traffic.ping(count: 1, interval: 0.1)
+            } catch is LabFailure {
+                return nil
+            }
+        }
         return way
     }
 

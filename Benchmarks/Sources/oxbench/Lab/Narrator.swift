@@ -6,6 +6,9 @@ struct Narrator {
     private let descriptor: Int32
     private let start = lab_clock_ns()
 
+    /// Tells nothing.
+    static let silent = Narrator(descriptor: -1)
+
     init(descriptor: Int32) { self.descriptor = descriptor }
 
     func title(_ text: String) { write("\n\(text)\n") }
@@ -21,6 +24,7 @@ struct Narrator {
     }
 
     private func write(_ text: String) {
+        guard descriptor >= 0 else { return }
         let bytes = Array(text.utf8)
         var done = 0
         while done < bytes.count {

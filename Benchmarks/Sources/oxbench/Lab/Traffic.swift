@@ -29,7 +29,28 @@ struct Traffic {
     }
 
     /// One TCP flow of iperf3 to the server, or with `reverse` from it.
-    func transfer(_ amount: Amount, reverse: Bool = false, patience: Double = 20) throws -> Transfer {
+    func transfer(
+        _ amount: Amount, reverse: Bool = false, congestionControl: String? = nil, omitSeconds: Int = 0,
+        patience: Double = 20
+    ) throws -> Transfer {
+        try finish(
+            begin(amount, reverse: reverse, congestionControl: congestionControl, omitSeconds: omitSeconds),
+            patience: patience)
+    }
+
+    /// A transfer that goes on while something else is measured.
+    struct Transferring {
+        let client: ChildProcess
+        let server: ChildProcess
+        let seconds: Double
+    }
+
+    /// - Parameters:
+    ///   - congestionControl: the kernel's, of the sender; nil for what the machine prefers.
+    ///   - omitSeconds: not part of the result, and not of `amount`.
+    func begin(
+        _ amount: Amount, reverse: Bool = false, congestionControl: String? = nil, omitSeconds: Int = 0
+    ) throws -> Transferring {
         let (arguments, seconds) =
             switch amount {
             case .seconds(let seconds): (["--time", "\(seconds)"], Double(seconds))
@@ -38,17 +59,29 @@ struct Traffic {
         let server = try children.start(
             "iperf3-server", ["iperf3", "--server", "--one-off", "--forceflush", "--bind", address], in: self.server)
         try children.waitUntilReady(server, seconds: 5) { server.output.contains("listening") }
-        let transfer = try children.start(
-            "iperf3", ["iperf3", "--client", address, "--json"] + arguments + (reverse ? ["--reverse"] : []), in: client)
+        let options =
+            (reverse ? ["--reverse"] : []) + (congestionControl.map { ["--congestion", $0] } ?? [])
+            + (omitSeconds > 0 ? ["--omit", "\(omitSeconds)"] : [])
+        let client = try children.start(
+            "iperf3", ["iperf3", "--client", address, "--json"] + arguments + options, in: self.client)
+        return Transferring(client: client, server: server, seconds: seconds + Double(omitSeconds))
+    }
+
+    func finish(_ transferring: Transferring, patience: Double = 20) throws -> Transfer {
         do {
-            try children.finish(transfer, seconds: seconds + patience)
-            try children.finish(server, seconds: 10)
+            try children.finish(transferring.client, seconds: transferring.seconds + patience)
+            try children.finish(transferring.server, seconds: 10)
         } catch {
-            children.discard(transfer)
-            children.discard(server)
+            abandon(transferring)
             throw error
         }
-        return try transfer.decoded(as: Transfer.self)
+        return try transferring.client.decoded(as: Transfer.self)
+    }
+
+    /// Stops it where it is: what it would tell is not of interest.
+    func abandon(_ transferring: Transferring) {
+        children.discard(transferring.client)
+        children.discard(transferring.server)
     }
 
     // MARK: UDP

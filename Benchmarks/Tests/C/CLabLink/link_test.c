@@ -116,6 +116,15 @@ static void the_queue_is_bounded_in_time(void **state) {
     assert_in_range(full, 485, 495);
 }
 
+static void the_time_in_the_queue_is_told_without_the_delay(void **state) {
+    (void)state;
+    lab_link link = started((lab_link_config){.rate_bits_per_s = 12000000, .delay_ns = 5 * MS});
+    for (uint64_t i = 1; i <= 10; i++) assert_int_equal(lab_link_offer(&link, START, 1500).queued_ns, i * MS);
+    assert_int_equal(lab_link_offer(&link, START + 8 * MS, 1500).queued_ns, 3 * MS);
+    link = started((lab_link_config){.delay_ns = 5 * MS});
+    assert_int_equal(lab_link_offer(&link, START, 1500).queued_ns, 0);
+}
+
 static void a_queue_shorter_than_a_packet_still_passes_packets(void **state) {
     (void)state;
     lab_link link = started((lab_link_config){.rate_bits_per_s = 12000000, .queue_bytes = 100});
@@ -233,6 +242,7 @@ int main(void) {
         cmocka_unit_test(an_idle_link_saves_nothing_up),
         cmocka_unit_test(the_queue_is_bounded_in_bytes),
         cmocka_unit_test(the_queue_is_bounded_in_time),
+        cmocka_unit_test(the_time_in_the_queue_is_told_without_the_delay),
         cmocka_unit_test(a_queue_shorter_than_a_packet_still_passes_packets),
         cmocka_unit_test(losses_depend_on_seed_and_index_only),
         cmocka_unit_test(a_full_queue_does_not_move_the_pattern),

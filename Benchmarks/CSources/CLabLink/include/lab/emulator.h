@@ -45,6 +45,10 @@ typedef struct lab_direction_report {
     uint64_t buffers_exhausted;
     uint64_t device_dropped;    /**< the kernel's queue before the emulator was full */
     uint64_t housekeeping;      /**< the kernel's IPv6 neighbour and multicast chatter: dropped, took no index */
+    /* how long a packet took from its arrival to its last bit sent, of those that the model delivers */
+    uint64_t queue_p50_ns;
+    uint64_t queue_p95_ns;
+    uint64_t queue_p99_ns;
     /* how long after its departure time a packet was written */
     uint64_t lateness_p50_ns;
     uint64_t lateness_p99_ns;

@@ -94,6 +94,7 @@ typedef struct lab_passage {
     bool held_back;        /**< chosen for reordering */
     uint64_t index;
     uint64_t departure_ns; /**< when it reaches the far end */
+    uint64_t queued_ns;    /**< from its arrival to its last bit sent: waiting and being sent */
 } lab_passage;
 
 /** State of one direction. Fields are for reading by tests; set it up with lab_link_start(). */
