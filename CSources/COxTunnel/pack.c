@@ -37,8 +37,9 @@ void ox_pack_flush(ox_tunnel *tunnel, uint64_t now_ns) {
     buf->ecn = ox_seal_ecn(open.ecn);
     uint64_t before = session->peer->paths[session->is.path].stats.sent_bytes;
     if (!ox_session_seal(tunnel, session, buf, true, ox_session_address(session), now_ns)) {
-        // One of them is counted already.
-        if (open.packets > 1) ox_tunnel_count(tunnel, OX_DROP_KEY_EXPIRED, open.packets - 1);
+        // One of them is counted already; what forbids it has not changed.
+        ox_verdict why = ox_session_can_send(tunnel, session, ox_session_address(session), now_ns);
+        if (open.packets > 1) ox_tunnel_count(tunnel, why, open.packets - 1);
         return;
     }
     uint64_t *carried = session->peer->carried;

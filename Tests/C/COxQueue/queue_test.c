@@ -17,9 +17,7 @@ static int open(void **state) {
 
 static int close(void **state) {
     (void)state;
-    check_counters(&world);
-    close_queues(&world);
-    ox_pool_destroy(world.pool);
+    end_queues(&world);
     return 0;
 }
 

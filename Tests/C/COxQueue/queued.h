@@ -153,4 +153,11 @@ static inline void close_queues(queued *w) {
     ox_scheduler_destroy(w->scheduler);
 }
 
+/* Nothing is unaccounted for, and all of it goes. */
+static inline void end_queues(queued *w) {
+    check_counters(w);
+    close_queues(w);
+    ox_pool_destroy(w->pool);
+}
+
 #endif

@@ -245,6 +245,13 @@ static void a_peer_that_goes_takes_its_queue_along(void **state) {
     ends_finish(&t); // asserts that every buffer is back
 }
 
+/* Eight packets, most of which wait: the path takes one in a second. */
+static void backlog_of_eight(ends *t) {
+    patient(&t->a);
+    limit(&t->a, (ox_path_limits){.rate = 1000}, t->now);
+    for (uint32_t i = 0; i < 8; i++) send_one(&t->a, 900, i, t->now);
+}
+
 /* A second session of the two, beside the first. */
 static void begin_second(ends *t, uint64_t now) {
     ox_keys *keys[2];
@@ -261,9 +268,7 @@ static void the_queue_outlives_the_session(void **state) {
     (void)state;
     ends t;
     ends_begin(&t);
-    patient(&t.a);
-    limit(&t.a, (ox_path_limits){.rate = 1000}, t.now);
-    for (uint32_t i = 0; i < 8; i++) send_one(&t.a, 900, i, t.now);
+    backlog_of_eight(&t);
     uint32_t before = take_datagrams(&t.a, wire, 512, false);
     for (uint32_t i = 0; i < before; i++) give_datagram(&t.b, &wire[i], t.now);
     assert_true(t.a.peer->paths[0].flight.in_flight > 0);
@@ -283,9 +288,7 @@ static void the_queue_ends_with_the_last_session(void **state) {
     (void)state;
     ends t;
     ends_begin(&t);
-    patient(&t.a);
-    limit(&t.a, (ox_path_limits){.rate = 1000}, t.now);
-    for (uint32_t i = 0; i < 8; i++) send_one(&t.a, 900, i, t.now);
+    backlog_of_eight(&t);
     uint32_t sent = forget_datagrams(&t.a);
     ox_session_destroy(ox_tunnel_remove_session(t.a.tunnel, t.a.local));
     assert_int_equal(8 - sent, drops(&t.a, OX_DROP_NO_SESSION));
