@@ -98,7 +98,7 @@ extension BBR {
         guard extensions.endsProbesAtOwnQueue, queueDelay.wasFreeBeforeProbe, fullBandwidthCount >= 1,
             let before = queueDelay.beforeProbe, let smoothedRoundTrip, let minRoundTrip
         else { return false }
-        return smoothedRoundTrip > before + max(minRoundTrip / 8, .milliseconds(1))
+        return smoothedRoundTrip > before + max(minRoundTrip / 8, .milliseconds(1), min(queueDelay.jitter, QueueDelay.mostJitter))
     }
 
     /// IsTimeToProbeBW(), with the quick probe of Google's v3 once marks have ceased.

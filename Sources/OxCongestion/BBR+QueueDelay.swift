@@ -8,8 +8,15 @@ import OxModel
 /// grows as in a probe, or is let go when the queue is nearly gone. A queue that stays although the window was cut is not ours:
 /// the bound is suspended then, or a loss-based flow beside this one would push it aside.
 struct QueueDelay: Sendable {
-    /// The quickest datagram of this round.
+    /// The quickest datagram of this round, and how many tell.
     private var minimum: Duration?
+    private var count = 0
+    private var last: Duration?
+    /// How far a round-trip time lies from the one before it, smoothed. A queue grows and falls little from one to the next, so this is
+    /// what the path does by itself.
+    private(set) var jitter = Duration.zero
+    /// The lesser of the last two round-trip times.
+    private(set) var recent = Duration.zero
     /// In the round that ended last even the quickest datagram met a queue.
     private(set) var isInLastRound = false
     /// A round-trip time above this met one. Jitter, as far as RTTVAR tells it from a queue, is below.
@@ -47,13 +54,29 @@ struct QueueDelay: Sendable {
     static let changesFor = Duration.seconds(10)
     static let roundsBetweenProbes: UInt64 = 8
 
-    mutating func note(_ roundTrip: Duration) { minimum = min(minimum ?? roundTrip, roundTrip) }
+    /// The quickest of fewer says little where there is jitter: then the next round counts too.
+    static let leastCount = 3
+    /// Jitter counts up to this.
+    static let mostJitter = Duration.milliseconds(20)
+
+    mutating func note(_ roundTrip: Duration) {
+        minimum = min(minimum ?? roundTrip, roundTrip)
+        count += 1
+        recent = min(last ?? roundTrip, roundTrip)
+        if let last { jitter += ((roundTrip > last ? roundTrip - last : last - roundTrip) - jitter) / 16 }
+        last = roundTrip
+    }
 
     mutating func endRound(minRoundTrip: Duration?, variance: Duration?) {
-        defer { minimum = nil }
-        guard let minimum, let minRoundTrip else { return }
-        threshold = minRoundTrip + max(minRoundTrip / 8, .milliseconds(2), min(variance ?? .zero, .milliseconds(10)))
+        guard let minimum, let minRoundTrip, count >= QueueDelay.leastCount else { return }
+        threshold =
+            minRoundTrip
+            + max(
+                minRoundTrip / 8, .milliseconds(2), min(variance ?? .zero, .milliseconds(10)),
+                min(jitter * 2, QueueDelay.mostJitter))
         isInLastRound = minimum > threshold
+        self.minimum = nil
+        count = 0
     }
 }
 
@@ -71,10 +94,15 @@ extension BBR {
         return queueDelay.isInLastRound && roundTrip > queueDelay.threshold
     }
 
+    /// And it is of what we sent: a flight that is small beside the window finds others' queues, or jitter.
+    func isQueueOurs(_ sample: PathSample) -> Bool {
+        isQueueSeen(sample) && Double(sample.inFlightAtSending) >= window / 2
+    }
+
     mutating func updateQueueDelay(_ sample: PathSample, now: Instant) {
-        guard extensions.boundsQueueDelay, let minRoundTrip, let roundTrip = sample.roundTrip else { return }
+        guard extensions.boundsQueueDelay, let minRoundTrip, sample.roundTrip != nil else { return }
         queueDelay.bound = queueDelayBound(minRoundTrip)
-        let delay = roundTrip - minRoundTrip
+        let delay = queueDelay.recent - minRoundTrip
         guard isFullBandwidthReached else {
             // Startup's window of twice the BDP explains a queue of one round trip, and one of any length where the BDP is a few datagrams.
             // Whatever is longer shows a full pipe. In gaming mode any queue does: what is missing later is found by small probes.

@@ -139,7 +139,7 @@ public struct BBR: Sendable {
             sample.isAppLimited = true
         }
         if sample.isWindowLimited { windowLimitedRound = roundCount }
-        if extensions.measuresThroughQueue, isQueueSeen(sample) { sample.isAppLimited = false }
+        if extensions.measuresThroughQueue, isQueueOurs(sample) { sample.isAppLimited = false }
         setFirstPacing(sample)
         if sample.isRestart { handleRestartFromIdle(sample, now: now) }
         noteLate(sample, now: now)

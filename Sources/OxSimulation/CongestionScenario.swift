@@ -14,6 +14,10 @@ public struct CongestionScenario: Sendable {
         case onOff(Rate, on: Duration, off: Duration, packetBytes: Int = 1400)
         /// A transfer without end, under the control of CUBIC.
         case cubic
+        /// Likewise of BBR in its first version.
+        case bbr1
+
+        var isTransfer: Bool { self == .cubic || self == .bbr1 }
     }
 
     public enum Way: Sendable, Hashable {

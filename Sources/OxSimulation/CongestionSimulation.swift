@@ -125,9 +125,10 @@ public final class CongestionSimulation {
     }
 
     private func wakes(_ flow: FlowRun) -> UInt64 {
-        guard flow.isCubic else { return flow.due.nanoseconds }
-        let due = flow.due > now ? flow.due.nanoseconds : .max
-        return min(due, flow.sender.deadline?.nanoseconds ?? .max, flow.acknowledgeAt?.nanoseconds ?? .max)
+        guard flow.isTransfer, flow.due <= now else { return flow.due.nanoseconds }
+        return min(
+            flow.sender.deadline?.nanoseconds ?? .max, flow.sender.departure?.nanoseconds ?? .max,
+            flow.acknowledgeAt?.nanoseconds ?? .max)
     }
 
     /// All that happens now.
@@ -189,7 +190,7 @@ public final class CongestionSimulation {
 
     /// It is time for it to do something, or something has made room for it.
     private func act(_ flow: FlowRun) {
-        if flow.isCubic {
+        if flow.isTransfer {
             flow.sender.expire(now: now)
             if let due = flow.acknowledgeAt, due <= now { acknowledge(flow) }
             return pump(flow)

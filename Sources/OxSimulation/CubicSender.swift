@@ -2,7 +2,7 @@ import OxModel
 
 /// The sending end of a transfer without end, after RFC 9438. Each transmission has a number of its own, as in QUIC: what is lost goes
 /// out again under a new one, so that the loss of a repetition is seen like any other (RFC 9002 section 6.1.1).
-struct CubicSender {
+struct CubicSender: TransferSender {
     /// RFC 9438 section 4.6 and 5.
     private static let beta = 0.7
     private static let c = 0.4
@@ -77,6 +77,8 @@ struct CubicSender {
             first += 1
         }
     }
+
+    var departure: Instant? { nil }
 
     var deadline: Instant? { inFlight == 0 ? nil : Instant(nanoseconds: progressAt + timeout) }
 

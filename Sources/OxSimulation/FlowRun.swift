@@ -19,7 +19,7 @@ final class FlowRun {
     private var onUntil: UInt64 = 0
 
     // Of a transfer.
-    var sender = CubicSender()
+    var sender: any TransferSender
     /// Numbers as they arrived, from `logBegin` on: an acknowledgement says how far the sender may read, as a SACK would tell it all.
     private var log = Ring<UInt64>()
     private var logBegin: UInt64 = 0
@@ -35,6 +35,7 @@ final class FlowRun {
         self.flow = flow
         self.user = user
         self.random = random
+        sender = flow.traffic == .bbr1 ? BBR1Sender() : CubicSender()
         due = start + flow.starts + self.random.duration(upTo: .milliseconds(100))
         let size: Int
         switch flow.traffic {
@@ -47,18 +48,18 @@ final class FlowRun {
         case .game(let pace, let bytes):
             size = bytes
             interval = 1_000_000_000 / UInt64(pace)
-        case .cubic:
+        case .cubic, .bbr1:
             size = 1500
             interval = 0
         }
         packetBytes = max(size, FlowPacket.leastBytes)
-        let isTCP = flow.traffic == .cubic
+        let isTCP = flow.traffic.isTransfer
         let from = flow.direction == .up ? 1 : 0
         data = FlowPacket(flow: index, isTCP: isTCP, from: from, bytes: packetBytes)
         acknowledgement = FlowPacket(flow: index, isTCP: isTCP, from: 1 - from, bytes: 0)
     }
 
-    var isCubic: Bool { flow.traffic == .cubic }
+    var isTransfer: Bool { flow.traffic.isTransfer }
     var isSaturating: Bool { if case .saturating = flow.traffic { true } else { false } }
 
     func number() -> UInt64 {
@@ -89,7 +90,7 @@ final class FlowRun {
         newest = max(newest ?? 0, label.number)
         outcome.arrived(
             bytes: packetBytes, after: now.nanoseconds - label.sent, second: second, isMeasured: isMeasured, isLate: isLate)
-        guard isCubic else { return false }
+        guard isTransfer else { return false }
         log.append(label.number)
         unacknowledged += 1
         if unacknowledged >= Self.acknowledgeEvery || !isNext { return true }

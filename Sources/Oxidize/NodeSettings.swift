@@ -119,9 +119,8 @@ extension CongestionSettings {
             case .off: .off
             case .auto: .auto
             }
-        // `auto` is off: inner TCP over a lossy link was measured to be slower with it than without (oxbench demo).
         self.init(
-            isOn: features.congestionControl == .on, isGaming: gaming, hold: hold,
+            isOn: features.congestionControl != .off, isGaming: gaming, hold: hold,
             heedsForecasts: features.predictivePacing != .off)
     }
 }

@@ -12,7 +12,7 @@ import Testing
         var script = Script(extensions: extensions)
         for bits in [1e6, 2e6, 4e6, 8e6] { script.round(bits: bits) }
         script.roundTrip = .milliseconds(80)
-        for _ in 0..<8 { script.round(bits: 8e6, isAppLimited: true) }
+        for _ in 0..<24 { script.round(bits: 8e6, inFlight: 160_000, isAppLimited: true) }
         #expect(script.bbr.isFullBandwidthReached == isOn)
     }
 }
@@ -80,6 +80,8 @@ import Testing
         for bits in [1e6, 2e6, 4e6, 8e6] { script.round(bits: bits) }
         script.roundTrip = .milliseconds(200)
         script.round(bits: 12e6)
+        #expect(!script.bbr.isFullBandwidthReached, "one datagram that was late is no queue")
+        script.round(bits: 12e6)
         #expect(script.bbr.isFullBandwidthReached == isOn)
     }
 }
@@ -120,4 +122,40 @@ import Testing
         probes.append(count)
     }
     #expect(probes[1] > probes[0])
+}
+
+@Test func `jitter beside a thin flow is no queue, and ends neither Startup nor a probe`() {
+    var script = Script(extensions: .init())
+    var dice = ProbeDice(seed: 7)
+    for _ in 0..<200 {
+        script.roundTrip = .milliseconds(40) + .nanoseconds(Int64(dice.unit() * 20e6))
+        script.round(bits: 0.3e6, inFlight: script.datagram / 2, isAppLimited: true)
+    }
+    #expect(script.bbr.state == .startup)
+    #expect(!script.bbr.isFullBandwidthReached)
+}
+
+@Test func `a queue is told from jitter by what lies between two round-trip times`() {
+    var delay = QueueDelay()
+    for _ in 0..<20 {
+        for _ in 0..<4 { delay.note(.milliseconds(60)) }
+        delay.endRound(minRoundTrip: .milliseconds(40), variance: .zero)
+    }
+    #expect(delay.isInLastRound)
+    #expect(delay.threshold == .milliseconds(45))
+    for round in 0..<40 {
+        for sample in 0..<4 { delay.note(.milliseconds(45 + (round + sample) % 3 * 8)) }
+        delay.endRound(minRoundTrip: .milliseconds(40), variance: .zero)
+    }
+    #expect(!delay.isInLastRound)
+}
+
+@Test func `the quickest of two datagrams decides nothing yet`() {
+    var delay = QueueDelay()
+    for _ in 0..<2 { delay.note(.milliseconds(90)) }
+    delay.endRound(minRoundTrip: .milliseconds(40), variance: .zero)
+    #expect(!delay.isInLastRound)
+    delay.note(.milliseconds(90))
+    delay.endRound(minRoundTrip: .milliseconds(40), variance: .zero)
+    #expect(delay.isInLastRound)
 }

@@ -71,7 +71,7 @@ struct CCCase {
         return scenario
     }
 
-    static var all: [CCCase] { matrix + losses + fairness + changes + [policer, gameBesideUpload] }
+    static var all: [CCCase] { matrix + losses + transfers + fairness + changes + [policer, gameBesideUpload] }
 
     /// The way forth has the bottleneck; the way back is as long and wide enough.
     static func link(_ bottleneck: Bottleneck, roundTrip: Duration, loss: Double = 0) -> (up: LinkModel, down: LinkModel) {
@@ -123,6 +123,58 @@ struct CCCase {
                 return saturated(seed, link(bottleneck, roundTrip: .milliseconds(60), loss: Double(percent) / 100))
             }
         }
+    }
+
+    /// Transfers through the tunnel: their own control meets ours, and only what they offer can be sent.
+    private static var transfers: [CCCase] {
+        [0, 1, 5].map { percent in
+            CCCase(
+                name: "TCP BBR through the tunnel, \(percent) % loss, 100 Mbit/s, 40 ms",
+                figures: [.utilisation(percent == 0 ? .least(90) : nil), .queueBDP(.milliseconds(40), nil)],
+                scenario: { transfer($0, percent, .bbr1) }, plain: { transfer($0, percent, .bbr1, .plain) })
+        }
+            + [
+                CCCase(
+                    name: "TCP CUBIC through the tunnel, 100 Mbit/s, 40 ms",
+                    figures: [.utilisation(.least(90)), .queueBDP(.milliseconds(40), nil)],
+                    scenario: { transfer($0, 0, .cubic) }, plain: { transfer($0, 0, .cubic, .plain) }),
+                CCCase(
+                    name: "TCP BBR after a game, 1 % loss, 100 Mbit/s, 40 ms", figures: [.utilisation(.least(80))],
+                    scenario: { afterGame($0, .tunnel(0)) }, plain: { afterGame($0, .plain) }),
+                CCCase(
+                    name: "TCP BBR after a game, 1 % loss, 100 Mbit/s, 40 ms, 20 ms of jitter",
+                    figures: [.utilisation(.least(70))],
+                    scenario: { afterGame($0, .tunnel(0), jitter: .milliseconds(10)) },
+                    plain: { afterGame($0, .plain, jitter: .milliseconds(10)) }),
+            ]
+    }
+
+    private static func transfer(
+        _ seed: UInt64, _ percent: Int, _ traffic: CongestionScenario.Traffic, _ way: CongestionScenario.Way = .tunnel(0)
+    ) -> CongestionScenario {
+        let roundTrip = Duration.milliseconds(40)
+        var scenario = saturated(
+            seed, link(Bottleneck(megabits(100), roundTrip: roundTrip), roundTrip: roundTrip, loss: Double(percent) / 100))
+        scenario.tunnels = way == .plain ? 0 : 1
+        scenario.flows = [CongestionScenario.Flow(traffic, over: way)]
+        return scenario
+    }
+
+    /// What is known of the path when the transfer begins is what a game showed of it.
+    private static func afterGame(
+        _ seed: UInt64, _ way: CongestionScenario.Way, jitter: Duration? = nil
+    ) -> CongestionScenario {
+        var scenario = transfer(seed, 1, .bbr1, way)
+        if let jitter {
+            scenario.up.jitter = jitter
+            scenario.down.jitter = jitter
+        }
+        scenario.duration = .seconds(18)
+        scenario.warmUp = .seconds(12)
+        scenario.flows = [
+            CongestionScenario.Flow(.game(), over: way), CongestionScenario.Flow(.bbr1, over: way, starts: .seconds(10)),
+        ]
+        return scenario
     }
 
     private static var fairness: [CCCase] {
