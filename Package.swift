@@ -53,7 +53,8 @@ let package = Package(
         room("COxPath", ["COxWire", "COxBase"]),
         room("COxFlow", ["COxPacket", "COxBase"]),
         room("COxQueue", ["COxFlow", "COxPacket", "COxBase"]),
-        room("COxTunnel", ["COxPacket", "COxCrypto", "COxWire", "COxPath", "COxFlow", "COxQueue", "COxBase"]),
+        room("COxFEC", ["COxBase"]),
+        room("COxTunnel", ["COxPacket", "COxCrypto", "COxWire", "COxPath", "COxFlow", "COxQueue", "COxFEC", "COxBase"]),
         room("COxIO", ["COxPacket", "COxBase"]),
         room("COxWorker", ["COxTunnel", "COxIO", "COxPacket", "COxBase"]),
 
@@ -62,7 +63,7 @@ let package = Package(
             "OxCore",
             [
                 "OxModel", "COxBase", "COxPacket", "COxCrypto", "COxWire", "COxPath", "COxFlow", "COxQueue",
-                "COxTunnel", "COxIO", "COxWorker",
+                "COxFEC", "COxTunnel", "COxIO", "COxWorker",
             ]),
         module("OxConfiguration", ["OxModel", .product(name: "TOMLKit", package: "TOMLKit")]),
         module("OxCongestion", ["OxModel"]),

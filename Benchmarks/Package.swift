@@ -15,7 +15,7 @@ func lab(_ name: String, _ below: [Target.Dependency] = [], libraries: [String] 
         name: name,
         dependencies: below,
         path: "CSources/\(name)",
-        cSettings: [.define("_GNU_SOURCE"), .treatAllWarnings(as: .error)],
+        cSettings: [.headerSearchPath("."), .define("_GNU_SOURCE"), .treatAllWarnings(as: .error)],
         linkerSettings: libraries.map { .linkedLibrary($0) }
     )
 }
@@ -35,7 +35,7 @@ let package = Package(
         lab("CLabFlow", ["CLabBase"]),
         lab("CLabFlood", ["CLabBase"]),
         // The rooms' functions come with OxCore; their headers by its own oxcore/, one line each.
-        lab("CLabKernels", ["CLabBase", .product(name: "OxCore", package: "oxidize")]),
+        lab("CLabKernels", ["CLabBase", .product(name: "OxCore", package: "oxidize")], libraries: ["isal"]),
         .executableTarget(
             name: "oxbench",
             dependencies: [

@@ -4,6 +4,8 @@ static uint32_t detect(void) {
     uint32_t features = 0;
 #ifdef __x86_64__
     __builtin_cpu_init();
+    if (__builtin_cpu_supports("ssse3")) features |= OX_CPU_SSSE3;
+    if (__builtin_cpu_supports("gfni")) features |= OX_CPU_GFNI;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")) {
         features |= OX_CPU_AVX2;
         if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&

@@ -102,6 +102,7 @@ static void acknowledge(ox_ledger_pass *pass, uint64_t number) {
         ox_publish(&stats->lost, stats->lost - (stats->lost > 0));
         ox_count(&stats->late, 1);
         if (entry->eliciting) sample->newly_late += entry->bytes;
+        if (entry->eliciting) sample->late_count++;
         ox_losses_spurious(pass, number, entry->lost_by_time);
     }
     ox_ledger_settle(pass->ledger, pass->flight, entry, OX_FATE_ACKNOWLEDGED);
@@ -109,6 +110,7 @@ static void acknowledge(ox_ledger_pass *pass, uint64_t number) {
     if (entry->eliciting) {
         pass->flight->delivered += entry->bytes;
         sample->newly_acked += entry->bytes;
+        sample->acked_count += !entry->probe;
         if (number >= pass->newest) pass->newest = number + 1;
     }
     if (entry->probe && entry->bytes > pass->result->probe_size) pass->result->probe_size = entry->bytes;
@@ -162,7 +164,7 @@ static uint64_t arrival(const ox_ledger_pass *pass, const ox_feedback *feedback)
 }
 
 void ox_ledger_begin(const ox_ledger_pass *pass) {
-    memset(pass->result, 0, sizeof *pass->result);
+    memset(pass->result, 0, offsetof(ox_ledger_result, lost));
     pass->result->sample.prior_in_flight = pass->flight->in_flight;
     if (pass->stats->reorder_threshold == 0) ox_publish(&pass->stats->reorder_threshold, OX_REORDER_THRESHOLD_MIN);
 }
@@ -180,7 +182,7 @@ ox_verdict ox_ledger_feedback(ox_ledger *ledger, ox_flight *flight, ox_path_stat
     ox_ledger_pass pass = {ledger, flight, stats, result, now_ns, 0};
     uint64_t largest = feedback->ranges[0].last;
     if (largest >= ledger->next) {
-        memset(result, 0, sizeof *result);
+        memset(result, 0, offsetof(ox_ledger_result, lost));
         return OX_DROP_FRAME_MALFORMED;
     }
     ox_ledger_begin(&pass);

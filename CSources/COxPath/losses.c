@@ -35,6 +35,7 @@ static void note_loss(const ox_ledger_pass *pass, const ox_ledger_entry *entry) 
     ox_path_sample *sample = &pass->result->sample;
     pass->flight->lost += entry->bytes;
     sample->newly_lost += entry->bytes;
+    sample->lost_count++;
     sample->lost_sent_ns = entry->sent_ns;
     if (!pass->ledger->run_counted) sample->loss_runs++;
     pass->ledger->run_counted = true;
@@ -52,6 +53,8 @@ static void lose(const ox_ledger_pass *pass, uint64_t number, bool by_time) {
     if (entry->probe) return;
     ox_count(&stats->lost, 1);
     if (entry->eliciting) note_loss(pass, entry);
+    ox_ledger_result *result = pass->result;
+    if (entry->eliciting && result->lost_listed < OX_LOST_LISTED_MAX) result->lost[result->lost_listed++] = number;
     // A burst of losses is no black hole when a large one that was sent later arrived.
     if (entry->bytes <= OX_MTU_BASE || number < ledger->large_passed) return;
     ox_count(&stats->large_losses, 1);

@@ -109,7 +109,8 @@ bool ox_cars_send(ox_tunnel *tunnel, ox_session *session, ox_buf *buf, const ox_
     uint32_t head = ox_headers_bytes(headers);
     // The numbers of all cars take as many bytes as the last one that there could be.
     uint32_t room = session->peer->paths[session->is.path].mtu - 1 -
-                    ox_session_overhead(session, session->next_number + OX_TRAIN_CARS_MAX);
+                    ox_session_overhead(session, session->next_number + OX_TRAIN_CARS_MAX) -
+                    (session->repair != NULL ? session->peer->paths[session->is.path].repair_reserve : 0);
     if (ox_segments(buf, headers) > OX_TRAIN_SEGMENTS_MAX) return false;
     if (head > OX_TRAIN_HEADERS_MAX || !make_plan(&p, buf, headers, room)) return false;
     uint8_t *content = buf->data - OX_TRAIN_META_BYTES;
@@ -134,6 +135,7 @@ bool ox_cars_send(ox_tunnel *tunnel, ox_session *session, ox_buf *buf, const ox_
         session->peer->carried[2] += len;
         ox_session_note_sent(tunnel, session, session->next_number++, len, true, now_ns);
     }
+    if (session->repair != NULL) ox_repair_cars(tunnel, session, (ox_class)buf->class_, jobs, p.cars, now_ns);
     session->peer->carried[0] += ox_segments(buf, headers);
     session->peer->carried[1] += p.cars;
     const ox_address *to = ox_session_address(session);

@@ -112,9 +112,15 @@ static void send_super(ox_tunnel *tunnel, ox_session *session, ox_buf *buf, uint
         if (ox_cars_send(tunnel, session, buf, &headers, now_ns)) return;
     }
     ox_list packets = {0};
+    uint8_t class_ = buf->class_;
+    uint32_t flow = buf->flow;
     ox_tunnel_count(tunnel, OX_DROP_POOL_EMPTY, ox_segment(tunnel->is.pool, buf, &headers, &packets));
     ox_pool_put(tunnel->is.pool, buf);
-    for (ox_buf *packet; (packet = ox_list_take(&packets)) != NULL;) ox_pack(tunnel, session, packet, now_ns);
+    for (ox_buf *packet; (packet = ox_list_take(&packets)) != NULL;) {
+        packet->class_ = class_;
+        packet->flow = flow;
+        ox_pack(tunnel, session, packet, now_ns);
+    }
 }
 
 /** Sends what left the queue: it goes into the open datagram, or as a train. Takes the buffer. */

@@ -1,7 +1,7 @@
 /** @file  What a session owes: feedback to the other side, reports of activity to the controller. */
 #include "state.h"
 
-static void activate(ox_tunnel *tunnel, ox_session *session, uint64_t due_ns) {
+void ox_session_activate(ox_tunnel *tunnel, ox_session *session, uint64_t due_ns) {
     if (due_ns < tunnel->next_due_ns) tunnel->next_due_ns = due_ns;
     if (session->active) return;
     session->active = true;
@@ -23,7 +23,7 @@ void ox_session_touch(ox_tunnel *tunnel, ox_session *session, uint64_t now_ns) {
     uint64_t interval = (uint64_t)OX_ACTIVITY_INTERVAL_MS * OX_NS_PER_MS;
     uint64_t due = session->reported_ns + interval;
     session->report_due_ns = due > now_ns ? due : now_ns;
-    activate(tunnel, session, session->report_due_ns);
+    ox_session_activate(tunnel, session, session->report_due_ns);
 }
 
 /** How long after the last feedback the next one leaves, when there is enough to say. */
@@ -50,7 +50,18 @@ void ox_feedback_owe(ox_tunnel *tunnel, ox_session *session, uint64_t number, ui
         if (due < session->feedback_due_ns) session->feedback_due_ns = due;
         if (ride < session->feedback_ride_ns) session->feedback_ride_ns = ride;
     }
-    activate(tunnel, session, session->feedback_due_ns);
+    ox_session_activate(tunnel, session, session->feedback_due_ns);
+}
+
+/** Feedback that is owed leaves after `wait_ns`, where that is sooner than it would and not too soon after the last one. */
+void ox_feedback_hasten(ox_tunnel *tunnel, ox_session *session, uint64_t wait_ns, uint64_t now_ns) {
+    if (session->feedback_due_ns == OX_NEVER) return;
+    uint64_t every = interval(tunnel, session), due = now_ns + wait_ns, ride = session->feedback_sent_ns + every / 2;
+    if (due < session->feedback_sent_ns + every) due = session->feedback_sent_ns + every;
+    if (due >= session->feedback_due_ns) return;
+    session->feedback_due_ns = due;
+    session->feedback_ride_ns = ride > now_ns ? ride : now_ns;
+    ox_session_activate(tunnel, session, due);
 }
 
 /** Bytes that a FEEDBACK of so many ranges takes at most, while its gaps and runs are short. */
@@ -96,6 +107,8 @@ static void send_feedback(ox_tunnel *tunnel, ox_session *session, uint64_t now_n
     if (room > OX_FEEDBACK_BYTES_MAX) room = OX_FEEDBACK_BYTES_MAX;
     buf->len = session->feedback_due_ns != OX_NEVER ? ox_feedback_make(session, buf->data, room, false, now_ns) : 0;
     session->feedback_due_ns = OX_NEVER;
+    if (buf->len > 0 && session->repair != NULL)
+        buf->len += ox_repair_tell(session, buf->data + buf->len, ox_session_room(session) - buf->len, now_ns);
     if (buf->len == 0) ox_pool_put(tunnel->is.pool, buf);
     else ox_session_seal(tunnel, session, buf, false, ox_session_address(session), now_ns);
 }
@@ -103,7 +116,7 @@ static void send_feedback(ox_tunnel *tunnel, ox_session *session, uint64_t now_n
 /** The ledger is looked at when it says so, or sooner. */
 void ox_session_watch(ox_tunnel *tunnel, ox_session *session) {
     session->ledger_due_ns = ox_ledger_due(session->ledger, &session->peer->paths[session->is.path].stats);
-    if (session->ledger_due_ns != OX_NEVER) activate(tunnel, session, session->ledger_due_ns);
+    if (session->ledger_due_ns != OX_NEVER) ox_session_activate(tunnel, session, session->ledger_due_ns);
 }
 
 /** Losses that no feedback shows. */
@@ -114,6 +127,7 @@ static void look_at_ledger(ox_tunnel *tunnel, ox_session *session, uint64_t now_
         ox_ledger_result result;
         ox_ledger_expire(session->ledger, &path->flight, &path->stats, now_ns, &result);
         ox_session_learn(tunnel, session, &result);
+        ox_repair_lost(tunnel, session, &result, now_ns);
     }
     ox_session_watch(tunnel, session);
 }
@@ -121,6 +135,10 @@ static void look_at_ledger(ox_tunnel *tunnel, ox_session *session, uint64_t now_
 static void report_activity(ox_tunnel *tunnel, ox_session *session, uint64_t now_ns) {
     session->report_due_ns = OX_NEVER;
     session->reported_ns = now_ns;
+    ox_path *path = &session->peer->paths[session->is.path];
+    bool watched = session->repair != NULL && path->repair.watch != 0;
+    for (uint32_t i = 0; watched && i < OX_CLASSES; i++)
+        ox_publish(&path->traffic.sparse_gap_ns[i], ox_repair_gap(session, (ox_class)i, now_ns));
     ox_tunnel_report(tunnel, &(ox_event){
                                  .kind = OX_EVENT_ACTIVITY,
                                  .peer = session->is.peer,
@@ -133,7 +151,9 @@ static void report_activity(ox_tunnel *tunnel, ox_session *session, uint64_t now
                                               .carried_packets = session->peer->carried[0],
                                               .carried_packet_bytes = session->peer->carried[3],
                                               .carried_datagrams = session->peer->carried[1],
-                                              .carried_bytes = session->peer->carried[2]},
+                                              .carried_bytes = session->peer->carried[2],
+                                              .traffic = watched ? path->traffic : (ox_repair_traffic){0},
+                                              .repair = watched ? path->repairs : (ox_repair_report){0}},
                              });
 }
 
@@ -147,9 +167,11 @@ static uint64_t advance_sessions(ox_tunnel *tunnel, uint64_t now_ns) {
         if (session->feedback_due_ns <= now_ns) send_feedback(tunnel, session, now_ns);
         if (session->report_due_ns <= now_ns) report_activity(tunnel, session, now_ns);
         if (session->ledger_due_ns <= now_ns) look_at_ledger(tunnel, session, now_ns);
+        if (session->repair_due_ns <= now_ns) ox_repair_serve(tunnel, session, now_ns);
         uint64_t due =
             session->feedback_due_ns < session->report_due_ns ? session->feedback_due_ns : session->report_due_ns;
         if (session->ledger_due_ns < due) due = session->ledger_due_ns;
+        if (session->repair_due_ns < due) due = session->repair_due_ns;
         if (due == OX_NEVER) {
             *link = session->active_next;
             session->active = false;

@@ -12,6 +12,8 @@ typedef struct arrival {
     bool fed;      /**< a FEEDBACK was applied: one a datagram, for each costs a walk through the ledger */
     bool heard;    /**< an ANSWER was reported: one a datagram */
     bool kept;     /**< the buffer went on with its last frame */
+    bool recovered; /**< it did not arrive itself: what it says of the session is old */
+    ox_repair_frames repairs;
 } arrival;
 
 /** Leaves the transport checksum to the kernel, as partial: that is how a device is told that it is right. */
@@ -137,6 +139,7 @@ static void take_feedback(ox_tunnel *tunnel, arrival *a, const ox_frame *frame) 
     }
     session->next_expected = result.next_expected;
     ox_session_learn(tunnel, session, &result);
+    ox_repair_lost(tunnel, session, &result, a->now_ns);
     ox_session_watch(tunnel, session); // what was overtaken is lost sooner
 }
 
@@ -163,9 +166,16 @@ static void take_control(ox_tunnel *tunnel, arrival *a, const ox_frame *frame) {
     }
 }
 
+/** Frames that carry inner packets, or parts of them. */
+static bool carries(uint32_t type) {
+    return type == OX_FRAME_BATCH || type == OX_FRAME_HEAD || type == OX_FRAME_TAIL || type == OX_FRAME_PACKET;
+}
+
 /** False when nothing behind this frame may be read. */
 static bool take_frame(ox_tunnel *tunnel, arrival *a, const ox_frame *frame, bool last) {
-    if (frame->type != OX_FRAME_FEEDBACK && frame->type != OX_FRAME_CLOSE) a->eliciting = true;
+    if (a->recovered && !carries(frame->type)) return true;
+    if (frame->type != OX_FRAME_FEEDBACK && frame->type != OX_FRAME_CLOSE && frame->type != OX_FRAME_REPAIRED)
+        a->eliciting = true;
     switch (frame->type) {
     case OX_FRAME_PADDING: return true;
     case OX_FRAME_BATCH: take_batch(tunnel, a, frame); return true;
@@ -185,6 +195,11 @@ static bool take_frame(ox_tunnel *tunnel, arrival *a, const ox_frame *frame, boo
     case OX_FRAME_CHALLENGE:
     case OX_FRAME_ANSWER:
     case OX_FRAME_CLOSE: take_control(tunnel, a, frame); return true;
+    case OX_FRAME_COPY:
+    case OX_FRAME_REPAIR:
+    case OX_FRAME_REPAIRED:
+        ox_repair_take(tunnel, a->session, a->number, &a->repairs, frame, a->buf->data + a->buf->len, a->now_ns);
+        return true;
     default:
         //= Wire.md section 6.9
         //# a frame of unknown type is skipped by its length
@@ -208,6 +223,24 @@ static void take_frames(ox_tunnel *tunnel, arrival *a) {
         }
         if (!take_frame(tunnel, a, &frame, offset == len)) return;
     }
+}
+
+/** The symbol of a datagram that did not arrive goes where that would have gone. */
+void ox_ingress_recovered(ox_tunnel *tunnel, ox_session *session, const ox_repair_symbol *symbol, uint64_t now_ns) {
+    if (symbol->car != OX_REPAIR_NO_CAR) {
+        ox_train_take_recovered(tunnel, session, symbol, now_ns);
+        return;
+    }
+    ox_buf *buf = ox_pool_get(tunnel->is.pool, OX_BUF_SMALL);
+    if (buf == NULL) {
+        ox_tunnel_count(tunnel, OX_DROP_POOL_EMPTY, 1);
+        return;
+    }
+    memcpy(buf->data, symbol->content, symbol->len);
+    buf->len = symbol->len;
+    arrival a = {.session = session, .buf = buf, .number = symbol->number, .now_ns = now_ns, .recovered = true};
+    take_frames(tunnel, &a);
+    if (!a.kept) ox_pool_put(tunnel->is.pool, buf);
 }
 
 /** What the arrival of authentic datagrams means, whatever is in them. `newest`: one of them is the newest there was. */
@@ -263,7 +296,9 @@ ox_verdict ox_ingress_header(const ox_tunnel *tunnel, const ox_buf *buf, const u
 static ox_verdict open_datagram(ox_tunnel *tunnel, arrival *a, uint8_t *bytes, uint32_t len) {
     ox_opening o;
     ox_verdict verdict = ox_ingress_header(tunnel, a->buf, bytes, len, a->now_ns, &o);
-    if (verdict != OX_PASS) return verdict;
+    // One that was recovered and comes after all is opened too: only what is authentic may say that it was not lost.
+    bool again = verdict == OX_DROP_REPLAYED && ox_replay_recovered(&o.session->replay, o.number);
+    if (verdict != OX_PASS && !again) return verdict;
     a->session = o.session;
     a->number = o.number;
     ox_buf *buf = a->buf;
@@ -287,11 +322,22 @@ static void take_data(ox_tunnel *tunnel, ox_buf *buf, uint8_t *bytes, uint32_t l
         ox_tunnel_drop(tunnel, buf, verdict);
         return;
     }
-    bool newest = a.number >= a.session->replay.next;
-    ox_replay_commit(&a.session->replay, a.number);
+    uint64_t expected = a.session->replay.next;
+    bool newest = a.number >= expected, again = ox_replay_arrive(&a.session->replay, a.number);
+    if (!again) ox_replay_commit(&a.session->replay, a.number);
     ox_ingress_note(tunnel, a.session, buf, newest, 1, len, now_ns);
+    if (again) {
+        ox_feedback_owe(tunnel, a.session, a.number, len, now_ns);
+        ox_tunnel_drop(tunnel, buf, OX_DROP_REPLAYED);
+        return;
+    }
+    if (a.session->repair != NULL) {
+        ox_repair_keep(a.session, a.number, OX_REPAIR_NO_CAR, buf->data, buf->len, now_ns);
+        ox_repair_drain(tunnel, a.session, now_ns);
+    }
     take_frames(tunnel, &a);
     if (a.eliciting) ox_feedback_owe(tunnel, a.session, a.number, len, now_ns);
+    if (a.number > expected && a.session->repair != NULL) ox_repair_overtaken(tunnel, a.session, now_ns);
     if (a.eliciting && !a.keepalive) a.session->received_eliciting_ns = now_ns;
     if (!a.kept) ox_pool_put(tunnel->is.pool, buf);
 }

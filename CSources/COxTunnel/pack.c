@@ -15,6 +15,16 @@ void ox_pack_flush_of(ox_tunnel *tunnel, const ox_session *session, uint64_t now
     if (tunnel->open.session == session) ox_pack_flush(tunnel, now_ns);
 }
 
+/** A packet is in the open datagram: what repairs that goes by its most urgent class, and by its flows. */
+static void join(ox_open *open, uint8_t class_, uint32_t flow) {
+    if (open->flow_count == 0 || class_ < open->class_) open->class_ = class_;
+    open->packets++;
+    for (uint32_t i = 0; i < open->flow_count && i < OX_REPAIR_FLOWS_MAX; i++)
+        if (open->flows[i] == flow) return;
+    if (open->flow_count < OX_REPAIR_FLOWS_MAX) open->flows[open->flow_count] = flow;
+    if (open->flow_count <= OX_REPAIR_FLOWS_MAX) open->flow_count++;
+}
+
 /** Seals and sends the datagram that is being filled. */
 void ox_pack_flush(ox_tunnel *tunnel, uint64_t now_ns) {
     ox_open open = tunnel->open;
@@ -24,6 +34,8 @@ void ox_pack_flush(ox_tunnel *tunnel, uint64_t now_ns) {
     ox_buf *buf = open.buf;
     if (open.batch)
         ox_frame_write_head(buf->data + open.batch_at, OX_FRAME_BATCH, buf->len - open.batch_at - FRAME_HEAD_BYTES);
+    uint64_t number = session->next_number;
+    if (session->repair != NULL) ox_repair_source(tunnel, &open, now_ns);
     // Feedback rides along once half of its waiting time is over.
     if (session->feedback_due_ns != OX_NEVER && session->feedback_ride_ns <= now_ns) {
         uint8_t frame[OX_FEEDBACK_RIDE_MAX];
@@ -37,6 +49,7 @@ void ox_pack_flush(ox_tunnel *tunnel, uint64_t now_ns) {
     buf->ecn = ox_seal_ecn(open.ecn);
     uint64_t before = session->peer->paths[session->is.path].stats.sent_bytes;
     if (!ox_session_seal(tunnel, session, buf, true, ox_session_address(session), now_ns)) {
+        if (session->repair != NULL) ox_repair_retract(session, number);
         // One of them is counted already; what forbids it has not changed.
         ox_verdict why = ox_session_can_send(tunnel, session, ox_session_address(session), now_ns);
         if (open.packets > 1) ox_tunnel_count(tunnel, why, open.packets - 1);
@@ -90,7 +103,7 @@ static bool append(ox_tunnel *tunnel, ox_buf *buf) {
     uint32_t bytes = ox_varint_write(at, buf->len);
     memcpy(at + bytes, buf->data, buf->len);
     open->buf->len += bytes + buf->len;
-    open->packets++;
+    join(open, buf->class_, buf->flow);
     open->packet_bytes += len;
     ox_pool_put(tunnel->is.pool, buf);
     return true;
@@ -140,7 +153,7 @@ static void split(ox_tunnel *tunnel, ox_session *session, ox_buf *buf, uint8_t e
     memcpy(at + head_bytes, buf->data, len);
     open->buf->len += head_bytes + len;
     uint64_t head_number = session->next_number;
-    open->packets++;
+    join(open, buf->class_, buf->flow);
     open->packet_bytes += buf->len;
     ox_pack_flush(tunnel, now_ns);
     if (session->next_number == head_number) { // it could not be sent, so neither can the rest
@@ -162,6 +175,9 @@ static void split(ox_tunnel *tunnel, ox_session *session, ox_buf *buf, uint8_t e
     buf->len += FRAME_HEAD_BYTES;
     ox_frame_write_head(buf->data, OX_FRAME_TAIL, body);
     begin(tunnel, session, buf, false, ecn);
+    tunnel->open.class_ = buf->class_;
+    tunnel->open.flows[0] = buf->flow;
+    tunnel->open.flow_count = 1;
 }
 
 /** Puts one inner packet into the next datagram of its session. Takes the buffer. */
@@ -181,7 +197,7 @@ void ox_pack(ox_tunnel *tunnel, ox_session *session, ox_buf *buf, uint64_t now_n
     } else if (open->session == NULL || !batch || !append(tunnel, buf)) {
         ox_pack_flush(tunnel, now_ns);
         begin(tunnel, session, buf, true, ecn);
-        tunnel->open.packets = 1;
+        join(&tunnel->open, buf->class_, buf->flow);
         tunnel->open.packet_bytes = buf->len;
     }
     if (!batch) ox_pack_flush(tunnel, now_ns);

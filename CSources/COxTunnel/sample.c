@@ -6,6 +6,9 @@ static void add_unsaid(ox_path_sample *sample, const ox_path_sample *unsaid) {
     sample->newly_acked += unsaid->newly_acked;
     sample->newly_lost += unsaid->newly_lost;
     sample->newly_late += unsaid->newly_late;
+    sample->acked_count += unsaid->acked_count;
+    sample->lost_count += unsaid->lost_count;
+    sample->late_count += unsaid->late_count;
     sample->loss_runs += unsaid->loss_runs;
     sample->ect += unsaid->ect;
     sample->ce += unsaid->ce;
@@ -31,8 +34,9 @@ void ox_session_learn(ox_tunnel *tunnel, ox_session *session, const ox_ledger_re
         event.kind = OX_EVENT_MTU_BLACK_HOLE;
         ox_tunnel_report(tunnel, &event);
     }
-    // Nobody decides by it where there are no limits.
-    if (!result->sampled || (path->limits.rate == 0 && path->limits.window == 0)) return;
+    // Nobody decides by it where there are no limits, and nothing is repaired.
+    bool wanted = path->limits.rate != 0 || path->limits.window != 0 || path->repair.watch != 0;
+    if (!result->sampled || !wanted) return;
     event.kind = OX_EVENT_PATH_SAMPLE;
     event.sample = result->sample;
     add_unsaid(&event.sample, &path->unsaid);

@@ -17,9 +17,15 @@ uint32_t ox_session_overhead(const ox_session *session, uint64_t number) {
     return 1 + session->is.remote_bytes + ox_session_number_bytes(session, number) + session->tag_bytes;
 }
 
-/** Bytes of plaintext that the session's next datagram can carry, and the one after it too. */
-uint32_t ox_session_room(const ox_session *session) {
+/** Bytes of plaintext that the session's next datagram can carry, and the one after it too: what repairs others takes all. */
+uint32_t ox_session_room_whole(const ox_session *session) {
     return session->peer->paths[session->is.path].mtu - ox_session_overhead(session, session->next_number + 1);
+}
+
+/** Likewise, so that what repairs it will fit into a datagram too. */
+uint32_t ox_session_room(const ox_session *session) {
+    uint32_t reserve = session->repair != NULL ? session->peer->paths[session->is.path].repair_reserve : 0;
+    return ox_session_room_whole(session) - reserve;
 }
 
 /** Where the session's datagrams go: none when the path has no address yet. */

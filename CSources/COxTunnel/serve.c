@@ -73,6 +73,16 @@ static uint32_t may_send(const ox_tunnel *tunnel, ox_path *path, const ox_sessio
     return URGENT;
 }
 
+/** Whether a datagram that repairs others may leave now; `urgent`: ahead of the pacing where its share allows it. */
+bool ox_serve_allows(const ox_tunnel *tunnel, ox_path *path, const ox_session *session, bool urgent, uint64_t now_ns) {
+    path->ahead = false;
+    if (!ox_ledger_has_room(session->ledger)) return false;
+    if (has_window(tunnel, path) && ox_pacer_ready(&path->pacer, now_ns)) return true;
+    path->ahead = urgent && path->limits.urgent != 0 && has_urgent_window(path) &&
+                  ox_pacer_ready_urgent(&path->pacer, path->mtu, now_ns);
+    return path->ahead;
+}
+
 /** The time that the path takes for the datagrams that CoDel must allow it. */
 static uint64_t floor_ns(const ox_path *path) {
     uint64_t bytes = FLOOR_DATAGRAMS * (uint64_t)path->mtu;
@@ -187,6 +197,7 @@ static void push(ox_tunnel *tunnel, ox_path *path, ox_session *session, ox_buf *
         buf = ox_tunnel_shrink(tunnel, buf);
         if (buf == NULL) return;
     }
+    buf->flow = hash;
     ox_queue_push(tunnel->scheduler, path->queue, buf, class_, hash, now_ns);
     ox_serve_peer(tunnel, session->peer, now_ns);
 }

@@ -27,6 +27,11 @@ typedef struct ox_path {
     ox_queue *queue;         /**< packets that the path does not take yet */
     uint64_t hold_until_ns;  /**< till then they wait for company; 0 for not at all */
     uint64_t urgent_bytes;   /**< of gaming and realtime packets sent since the last sample */
+    ox_path_repair repair;   /**< orders */
+    uint32_t repairing;      /**< classes that any of them is for, as bits */
+    uint32_t repair_reserve; /**< bytes that datagrams leave free, so that what repairs them fits into one too */
+    ox_repair_report repairs;
+    ox_repair_traffic traffic;
     ox_path_sample unsaid;   /**< what samples said that found no room in the event ring */
     bool ahead;              /**< what is being sent now goes ahead of the pacing */
 } ox_path;
@@ -45,6 +50,7 @@ struct ox_peer {
 };
 
 typedef struct ox_train ox_train;
+typedef struct ox_session_repair ox_session_repair;
 
 struct ox_session {
     ox_session_parameters is;
@@ -75,6 +81,9 @@ struct ox_session {
     uint64_t report_due_ns; /**< of the activity; OX_NEVER for none */
     uint64_t reported_ns;
     uint64_t address_reported_ns;
+
+    ox_session_repair *repair; /**< NULL where it was not agreed */
+    uint64_t repair_due_ns;    /**< when something that repairs leaves; OX_NEVER for none */
 
     ox_train *trains; /**< on their way in, by the number of their first car */
 
@@ -126,6 +135,9 @@ typedef struct ox_open {
     bool batch;
     bool urgent;         /**< a gaming or realtime packet is in it: it waits for nothing */
     uint8_t ecn;
+    uint8_t class_;      /**< the most urgent of its packets' */
+    uint8_t flow_count;  /**< of `flows`; one more than there can be when there are more */
+    uint32_t flows[OX_REPAIR_FLOWS_MAX];
 } ox_open;
 
 /** Counts per second. */
@@ -209,6 +221,7 @@ static inline uint8_t ox_seal_ecn(uint8_t inner) { return inner == OX_ECN_CE ? O
 /* seal.c */
 uint32_t ox_session_overhead(const ox_session *session, uint64_t number);
 uint32_t ox_session_room(const ox_session *session);
+uint32_t ox_session_room_whole(const ox_session *session);
 uint32_t ox_session_number_bytes(const ox_session *session, uint64_t number);
 ox_verdict ox_session_can_send(const ox_tunnel *tunnel, const ox_session *session, const ox_address *to, uint64_t now_ns);
 void ox_session_address_datagram(const ox_session *session, ox_buf *buf, const ox_address *to);
@@ -230,6 +243,7 @@ bool ox_cars_send(ox_tunnel *tunnel, ox_session *session, ox_buf *buf, const ox_
 
 /* train_open.c */
 uint32_t ox_train_take(ox_tunnel *tunnel, ox_buf *buf, uint32_t offset, uint64_t now_ns);
+void ox_train_take_recovered(ox_tunnel *tunnel, ox_session *session, const ox_repair_symbol *symbol, uint64_t now_ns);
 
 /* train.c */
 void ox_train_settle(ox_tunnel *tunnel, ox_session *session, bool more, uint64_t now_ns);
@@ -251,6 +265,7 @@ void ox_ingress_note(ox_tunnel *tunnel, ox_session *session, const ox_buf *buf, 
                      uint32_t bytes, uint64_t now_ns);
 void ox_deliver(ox_tunnel *tunnel, const ox_session *session, ox_buf *buf);
 void ox_deliver_flush(ox_tunnel *tunnel);
+void ox_ingress_recovered(ox_tunnel *tunnel, ox_session *session, const ox_repair_symbol *symbol, uint64_t now_ns);
 
 /* serve.c */
 uint64_t ox_path_quantum(const ox_path_limits *limits, uint64_t rate);
@@ -260,6 +275,7 @@ void ox_serve_peer(ox_tunnel *tunnel, ox_peer *peer, uint64_t now_ns);
 void ox_serve_all(ox_tunnel *tunnel, uint64_t now_ns);
 void ox_serve_settle(ox_tunnel *tunnel, uint64_t now_ns);
 void ox_serve_forget(ox_tunnel *tunnel, ox_peer *peer, ox_verdict why);
+bool ox_serve_allows(const ox_tunnel *tunnel, ox_path *path, const ox_session *session, bool urgent, uint64_t now_ns);
 void ox_serve_check_limited(const ox_tunnel *tunnel, ox_path *path, uint64_t now_ns);
 
 /* sample.c */
@@ -278,9 +294,41 @@ void ox_split_forget(ox_tunnel *tunnel, const ox_session *session);
 /* feedback.c */
 void ox_feedback_owe(ox_tunnel *tunnel, ox_session *session, uint64_t number, uint32_t bytes, uint64_t now_ns);
 uint32_t ox_feedback_make(ox_session *session, uint8_t *out, size_t room, bool whole, uint64_t now_ns);
+void ox_feedback_hasten(ox_tunnel *tunnel, ox_session *session, uint64_t wait_ns, uint64_t now_ns);
+void ox_session_activate(ox_tunnel *tunnel, ox_session *session, uint64_t due_ns);
 void ox_session_watch(ox_tunnel *tunnel, ox_session *session);
 void ox_session_touch(ox_tunnel *tunnel, ox_session *session, uint64_t now_ns);
 void ox_session_deactivate(ox_tunnel *tunnel, ox_session *session);
+
+/* repair.c */
+ox_session_repair *ox_session_repair_create(void);
+void ox_session_repair_destroy(ox_session_repair *repair);
+void ox_repair_source(ox_tunnel *tunnel, const ox_open *open, uint64_t now_ns);
+void ox_repair_retract(ox_session *session, uint64_t number);
+void ox_repair_cars(ox_tunnel *tunnel, ox_session *session, ox_class class_, const ox_aead_job *jobs, uint32_t count,
+                    uint64_t now_ns);
+uint32_t ox_repair_tell(ox_session *session, uint8_t *out, size_t room, uint64_t now_ns);
+uint64_t ox_repair_gap(const ox_session *session, ox_class class_, uint64_t now_ns);
+
+/* repair_send.c */
+void ox_repair_owe(ox_tunnel *tunnel, ox_session *session, ox_class class_, uint64_t now_ns);
+void ox_repair_lost(ox_tunnel *tunnel, ox_session *session, const ox_ledger_result *result, uint64_t now_ns);
+void ox_repair_serve(ox_tunnel *tunnel, ox_session *session, uint64_t now_ns);
+
+/* repair_take.c */
+/** Frames of the repair layer in one datagram: so many of each are read and no more. */
+typedef struct ox_repair_frames {
+    uint32_t copies;     /**< COPY */
+    bool combined, told; /**< REPAIR, REPAIRED */
+    bool searched;       /**< for the raw packet that copies are a difference from: `base` and `header` hold */
+    const uint8_t *base;
+    uint32_t header;     /**< bytes of its headers; 0 when there is none */
+} ox_repair_frames;
+void ox_repair_keep(ox_session *session, uint64_t number, uint8_t car, const uint8_t *plain, uint32_t len, uint64_t now_ns);
+void ox_repair_drain(ox_tunnel *tunnel, ox_session *session, uint64_t now_ns);
+void ox_repair_take(ox_tunnel *tunnel, ox_session *session, uint64_t number, ox_repair_frames *frames,
+                    const ox_frame *frame, const uint8_t *end, uint64_t now_ns);
+void ox_repair_overtaken(ox_tunnel *tunnel, ox_session *session, uint64_t now_ns);
 
 /* gate.c */
 void ox_gate_answer_from(ox_tunnel *tunnel, ox_buf *buf);

@@ -155,39 +155,19 @@ static bool take_car(ox_tunnel *tunnel, const batch *b, uint32_t i) {
     return true;
 }
 
-static void open_batch(ox_tunnel *tunnel, batch *b, const ox_buf *buf, uint64_t now_ns) {
+/** Lays the authentic cars of a batch where they belong, and what is complete by it goes on. */
+static void lay_batch(ox_tunnel *tunnel, batch *b, uint8_t ecn, uint32_t authentic, uint64_t now_ns) {
     ox_session *session = b->session;
-    ox_keys_open(tunnel->is.engine, session->keys, session->is.path, b->jobs, b->count);
-    bool newest = false, sound = true;
-    uint32_t authentic = 0;
+    bool sound = true;
     uint64_t waiting = b->train != NULL ? b->train->arrived & ~b->train->given : 0;
-    for (uint32_t i = 0; i < b->count; i++) {
-        const ox_aead_job *job = &b->jobs[i];
-        if (!job->authentic) {
-            ox_tunnel_count(tunnel, OX_DROP_UNAUTHENTICATED, 1);
-            continue;
-        }
-        authentic++;
-        uint32_t bytes = job->aad_len + job->len + session->tag_bytes;
-        b->bytes += bytes;
-        newest |= job->number >= session->replay.next;
-        ox_replay_commit(&session->replay, job->number);
-        ox_feedback_owe(tunnel, session, job->number, bytes, now_ns);
-    }
-    if (authentic == 0) {
-        if (b->train == NULL || b->train->buf == NULL) ox_pool_put(tunnel->is.pool, b->to);
-        return;
-    }
     if (b->train == NULL) b->train = ox_train_begin(tunnel, session, b->first, now_ns);
     b->train->buf = b->to;
     if (b->train->slice == 0) b->train->slice = find_slice(b);
     for (uint32_t i = 0; i < b->count && sound; i++)
         if (b->jobs[i].authentic) sound = take_car(tunnel, b, i);
-    ox_ingress_note(tunnel, session, buf, newest, authentic, b->bytes, now_ns);
-    session->received_eliciting_ns = now_ns;
     ox_train *train = b->train;
     train->touched_ns = now_ns;
-    if (buf->ecn == OX_ECN_CE || train->ecn != OX_ECN_CE) train->ecn = buf->ecn;
+    if (ecn == OX_ECN_CE || train->ecn != OX_ECN_CE) train->ecn = ecn;
     bool headed = (train->arrived & 1) != 0 || (train->last != OX_TRAIN_LAST_UNKNOWN && train->first_bytes != 0);
     if (sound && train->header_bytes == 0 && headed) sound = learn(train);
     if (sound && train->arrived == 0) {
@@ -201,6 +181,70 @@ static void open_batch(ox_tunnel *tunnel, batch *b, const ox_buf *buf, uint64_t 
     }
 }
 
+static void open_batch(ox_tunnel *tunnel, batch *b, const ox_buf *buf, uint64_t now_ns) {
+    ox_session *session = b->session;
+    ox_keys_open(tunnel->is.engine, session->keys, session->is.path, b->jobs, b->count);
+    bool newest = false;
+    uint32_t authentic = 0;
+    for (uint32_t i = 0; i < b->count; i++) {
+        const ox_aead_job *job = &b->jobs[i];
+        if (!job->authentic) {
+            ox_tunnel_count(tunnel, OX_DROP_UNAUTHENTICATED, 1);
+            continue;
+        }
+        authentic++;
+        uint32_t bytes = job->aad_len + job->len + session->tag_bytes;
+        b->bytes += bytes;
+        newest |= job->number >= session->replay.next;
+        ox_replay_commit(&session->replay, job->number);
+        ox_feedback_owe(tunnel, session, job->number, bytes, now_ns);
+        if (session->repair != NULL)
+            ox_repair_keep(session, job->number, job->aad[job->aad_len - 1], job->to, job->len, now_ns);
+    }
+    if (authentic == 0) {
+        if (b->train == NULL || b->train->buf == NULL) ox_pool_put(tunnel->is.pool, b->to);
+        return;
+    }
+    ox_ingress_note(tunnel, session, buf, newest, authentic, b->bytes, now_ns);
+    session->received_eliciting_ns = now_ns;
+    lay_batch(tunnel, b, buf->ecn, authentic, now_ns);
+    if (session->repair != NULL) ox_repair_drain(tunnel, session, now_ns);
+}
+
+/** Where the content of a batch goes: into what there is of its train, or a fresh buffer. False, and counted, without one. */
+static bool begin_batch(ox_tunnel *tunnel, batch *b, ox_session *session, uint64_t first) {
+    b->session = session;
+    b->first = first;
+    b->train = ox_train_find(session, first);
+    if (b->train != NULL) b->slice = b->train->slice;
+    b->to = b->train != NULL ? b->train->buf : NULL;
+    if (b->to == NULL) b->to = ox_pool_get(tunnel->is.pool, OX_BUF_LARGE);
+    if (b->to == NULL) ox_tunnel_count(tunnel, OX_DROP_POOL_EMPTY, 1);
+    return b->to != NULL;
+}
+
+/** A car that did not arrive, recovered from others. */
+void ox_train_take_recovered(ox_tunnel *tunnel, ox_session *session, const ox_repair_symbol *symbol, uint64_t now_ns) {
+    uint32_t index = symbol->car & (uint8_t)~OX_CAR_LAST;
+    bool last = (symbol->car & OX_CAR_LAST) != 0;
+    if (index > symbol->number || index >= OX_TRAIN_CARS_MAX) {
+        ox_tunnel_count(tunnel, OX_DROP_TRAIN_MALFORMED, 1);
+        return;
+    }
+    batch b;
+    b.slice = 0;
+    if (!begin_batch(tunnel, &b, session, symbol->number - index)) return;
+    uint8_t content[OX_REPAIR_CONTENT_MAX];
+    memcpy(content, symbol->content, symbol->len);
+    uint8_t *at = opened_at(&b, index, last, content, symbol->len);
+    if (at != content) memcpy(at, content, symbol->len);
+    b.jobs[0] = (ox_aead_job){.number = symbol->number, .from = at, .to = at, .len = symbol->len, .authentic = true};
+    b.index[0] = (uint8_t)index;
+    b.last[0] = last;
+    b.count = 1;
+    lay_batch(tunnel, &b, OX_ECN_NOT_ECT, 1, now_ns);
+}
+
 /** Adds the datagram at `bytes` to the batch, or begins it. False when it belongs into another one. */
 static bool add(ox_tunnel *tunnel, batch *b, const ox_opening *o, uint8_t *bytes) {
     uint32_t index = o->header.car_index;
@@ -210,16 +254,7 @@ static bool add(ox_tunnel *tunnel, batch *b, const ox_opening *o, uint8_t *bytes
         return true;
     }
     if (b->count == 0) {
-        b->session = o->session;
-        b->first = o->number - index;
-        b->train = ox_train_find(o->session, b->first);
-        if (b->train != NULL) b->slice = b->train->slice;
-        b->to = b->train != NULL ? b->train->buf : NULL;
-        if (b->to == NULL) b->to = ox_pool_get(tunnel->is.pool, OX_BUF_LARGE);
-        if (b->to == NULL) {
-            ox_tunnel_count(tunnel, OX_DROP_POOL_EMPTY, 1);
-            return true;
-        }
+        if (!begin_batch(tunnel, b, o->session, o->number - index)) return true;
     } else if (b->session != o->session || b->first != o->number - index || (b->taken & ox_train_bit(index)) != 0 ||
                b->count == OX_TRAIN_CARS_MAX) {
         return false;

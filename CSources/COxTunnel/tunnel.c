@@ -59,6 +59,8 @@ void ox_peer_status(const ox_peer *peer, ox_peer_report *report) {
     for (uint32_t i = 0; i < OX_PATHS_MAX; i++) {
         ox_snapshot(&report->limits[i], &peer->paths[i].limits, sizeof report->limits[i]);
         ox_queue_status(peer->paths[i].queue, report->queues[i]);
+        ox_snapshot(&report->repair_orders[i], &peer->paths[i].repair, sizeof report->repair_orders[i]);
+        ox_snapshot(&report->repairs[i], &peer->paths[i].repairs, sizeof report->repairs[i]);
     }
     uint64_t packets[4];
     ox_snapshot(packets, peer->packets, sizeof packets);
@@ -72,7 +74,10 @@ ox_session *ox_session_create(const ox_session_parameters *parameters, ox_keys *
     OX_ASSERT(parameters->path < OX_PATHS_MAX && parameters->remote_bytes <= OX_SESSION_ID_BYTES_MAX);
     ox_session *session = calloc(1, sizeof *session);
     void *ledger = ox_reserve(ox_ledger_bytes());
-    if (session == NULL || ledger == NULL) {
+    bool repairs = (parameters->features & OX_FEATURE_REPAIR) != 0;
+    ox_session_repair *repair = repairs ? ox_session_repair_create() : NULL;
+    if (session == NULL || ledger == NULL || (repairs && repair == NULL)) {
+        ox_session_repair_destroy(repair);
         free(session);
         ox_release(ledger, ox_ledger_bytes());
         ox_keys_destroy(keys);
@@ -89,6 +94,8 @@ ox_session *ox_session_create(const ox_session_parameters *parameters, ox_keys *
     session->report_due_ns = OX_NEVER;
     session->ledger_due_ns = OX_NEVER;
     session->late_floor = OX_NEVER;
+    session->repair = repair;
+    session->repair_due_ns = OX_NEVER;
     return session;
 }
 
@@ -96,6 +103,7 @@ void ox_session_destroy(ox_session *session) {
     if (session == NULL) return;
     ox_keys_destroy(session->keys);
     ox_release(session->ledger, ox_ledger_bytes());
+    ox_session_repair_destroy(session->repair);
     free(session);
 }
 

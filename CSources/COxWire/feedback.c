@@ -62,7 +62,7 @@ static uint64_t run(const ox_replay *replay, uint64_t number, uint64_t most, boo
     uint64_t length = 0;
     while (length < most) {
         uint64_t slot = (number - length) & (replay->window - 1);
-        uint64_t word = replay->bits[slot / 64];
+        uint64_t word = replay->bits[slot / 64] & ~replay->recovered[slot / 64];
         if (!arrived) word = ~word;
         // Bits above `slot` go, then the run of ones from the top is counted.
         uint64_t shifted = ~(word << (63 - slot % 64));

@@ -20,14 +20,14 @@ ox_verdict ox_replay_check(const ox_replay *replay, uint64_t number) {
 }
 
 /** Clears the bits of the numbers first to last, of which there are at most a window. */
-static void clear(ox_replay *replay, uint64_t first, uint64_t last) {
+static void clear(const ox_replay *replay, uint64_t *bits, uint64_t first, uint64_t last) {
     for (uint64_t number = first; number <= last;) {
         uint64_t slot = number & (replay->window - 1);
         if (slot % 64 == 0 && last - number >= 63) {
-            replay->bits[slot / 64] = 0;
+            bits[slot / 64] = 0;
             number += 64;
         } else {
-            replay->bits[slot / 64] &= ~((uint64_t)1 << slot % 64);
+            bits[slot / 64] &= ~((uint64_t)1 << slot % 64);
             number++;
         }
     }
@@ -35,8 +35,14 @@ static void clear(ox_replay *replay, uint64_t first, uint64_t last) {
 
 void ox_replay_commit(ox_replay *replay, uint64_t number) {
     if (number >= replay->next) {
-        if (number - replay->next >= replay->window) memset(replay->bits, 0, replay->window / 8);
-        else clear(replay, replay->next, number);
+        bool all = number - replay->next >= replay->window;
+        if (all) memset(replay->bits, 0, replay->window / 8);
+        else clear(replay, replay->bits, replay->next, number);
+        // Most sessions recover nothing: then there is nothing to clear.
+        if (replay->next <= replay->recovered_until) {
+            if (all) memset(replay->recovered, 0, replay->window / 8);
+            else clear(replay, replay->recovered, replay->next, number);
+        }
         replay->next = number + 1;
     }
     uint64_t slot = number & (replay->window - 1);
@@ -45,4 +51,24 @@ void ox_replay_commit(ox_replay *replay, uint64_t number) {
 
 bool ox_replay_has(const ox_replay *replay, uint64_t number) {
     return number < replay->next && replay->next - number <= replay->window && is_set(replay, number);
+}
+
+void ox_replay_recover(ox_replay *replay, uint64_t number) {
+    OX_ASSERT(ox_replay_check(replay, number) == OX_PASS && number < replay->next);
+    uint64_t slot = number & (replay->window - 1);
+    replay->bits[slot / 64] |= (uint64_t)1 << slot % 64;
+    replay->recovered[slot / 64] |= (uint64_t)1 << slot % 64;
+    if (number + replay->window > replay->recovered_until) replay->recovered_until = number + replay->window;
+}
+
+bool ox_replay_recovered(const ox_replay *replay, uint64_t number) {
+    uint64_t slot = number & (replay->window - 1);
+    return ox_replay_has(replay, number) && (replay->recovered[slot / 64] >> slot % 64 & 1) != 0;
+}
+
+bool ox_replay_arrive(ox_replay *replay, uint64_t number) {
+    if (!ox_replay_recovered(replay, number)) return false;
+    uint64_t slot = number & (replay->window - 1);
+    replay->recovered[slot / 64] &= ~((uint64_t)1 << slot % 64);
+    return true;
 }

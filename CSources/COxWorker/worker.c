@@ -172,6 +172,7 @@ static void carry_out(ox_worker *worker, const ox_order *order, uint64_t now_ns)
     case OX_ORDER_USE_SESSION: ox_tunnel_use_session(tunnel, order->session, order->size != 0, now_ns); break;
     case OX_ORDER_MOVE_PATH: ox_tunnel_move_path(tunnel, order->peer, order->path, &order->address); break;
     case OX_ORDER_SET_LIMITS: ox_tunnel_set_limits(tunnel, order->peer, order->path, &order->limits, now_ns); break;
+    case OX_ORDER_SET_REPAIR: ox_tunnel_set_repair(tunnel, order->peer, order->path, &order->repair); break;
     case OX_ORDER_SET_MTU: ox_tunnel_set_mtu(tunnel, order->peer, order->path, order->size); break;
     case OX_ORDER_CHALLENGE:
         ox_tunnel_send_challenge(tunnel, order->session, order->token, &order->address, now_ns);

@@ -124,7 +124,7 @@ extension DocumentReader {
 }
 
 /// `TrafficClass` by its names, as a choice of the file.
-private struct TrafficClassName: RawRepresentable, CaseIterable {
+struct TrafficClassName: RawRepresentable, CaseIterable {
     static let allCases = TrafficClass.allCases.map { TrafficClassName(trafficClass: $0) }
     static let list = allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
 

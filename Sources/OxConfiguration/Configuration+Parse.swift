@@ -74,6 +74,7 @@ extension DocumentReader {
         let relay = relayTable.map { relaySettings($0) }
         let peers = self.peers(readFile)
         let classRules = self.classRules()
+        let repairWishes = self.repairWishes()
         let features = self.features(featuresTable)
         let logLevel: Configuration.LogLevel? = logTable.flatMap { choice($0, "level") }
         for table in [interfaceTable, relayTable, featuresTable, logTable] { if let table { checkKeys(table) } }
@@ -91,7 +92,7 @@ extension DocumentReader {
         guard let interface else { return nil }
         return Configuration(
             interface: interface, relay: relay, peers: peers.compactMap(\.peer), classRules: classRules,
-            features: features, logLevel: logLevel ?? .info)
+            repairWishes: repairWishes, features: features, logLevel: logLevel ?? .info)
     }
 
     private mutating func interface(
@@ -248,7 +249,7 @@ extension DocumentReader {
             simd: feature("simd"), pathMTUDiscovery: feature("path-mtu-discovery"),
             congestionControl: feature("congestion-control"), fairQueue: feature("fair-queue"),
             gamingMode: feature("gaming-mode"), batchHold: feature("batch-hold", default: .off),
-            predictivePacing: feature("predictive-pacing", default: .off))
+            predictivePacing: feature("predictive-pacing", default: .off), repair: feature("repair"))
     }
 }
 

@@ -11,6 +11,7 @@ extension Configuration {
         if let relay { sections.append(Configuration.section(.relay, relay.entries)) }
         sections += peers.map { Configuration.section(.peer, $0.entries(secrets)) }
         sections += classRules.map { Configuration.section(.class, $0.entries) }
+        sections += repairWishes.map { Configuration.section(.repair, $0.entries) }
         sections.append(Configuration.section(.features, features.entries))
         sections.append(Configuration.section(.log, [("level", TOMLText.string(logLevel.rawValue))]))
         return sections.joined(separator: "\n")
@@ -79,6 +80,7 @@ extension Configuration.Features {
             ("gaming-mode", TOMLText.string(gamingMode.rawValue)),
             ("batch-hold", TOMLText.string(batchHold.rawValue)),
             ("predictive-pacing", TOMLText.string(predictivePacing.rawValue)),
+            ("repair", TOMLText.string(repair.rawValue)),
         ]
     }
 }

@@ -16,6 +16,6 @@ extension Configuration {
                     name: $0.name, publicKey: $0.publicKey, presharedKey: $0.presharedKey == nil ? nil : blank,
                     endpoint: $0.endpoint, allowedIPs: $0.allowedIPs, persistentKeepalive: $0.persistentKeepalive)
             },
-            classRules: classRules, features: features, logLevel: logLevel)
+            classRules: classRules, repairWishes: repairWishes, features: features, logLevel: logLevel)
     }
 }

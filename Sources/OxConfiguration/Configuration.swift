@@ -13,6 +13,8 @@ public struct Configuration: Equatable, Sendable {
     public let peers: [Peer]
     /// In the file's order: the first that holds for a packet counts.
     public let classRules: [ClassRule]
+    /// In the file's order: at most one a class.
+    public let repairWishes: [RepairWish]
     public let features: Features
     public let logLevel: LogLevel
 
@@ -122,6 +124,8 @@ extension Configuration {
         public let batchHold: FeatureChoice
         /// Pacing heeds forecasts of the path.
         public let predictivePacing: FeatureChoice
+        /// What gets lost is repaired where that is in time, by copies, a code, or sending it again.
+        public let repair: FeatureChoice
     }
 
     public enum LogLevel: String, CaseIterable, Sendable {

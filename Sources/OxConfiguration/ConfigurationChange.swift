@@ -43,6 +43,7 @@ extension Configuration {
         case (nil, nil): break
         }
         sentences.compare(classRules, new.classRules)
+        sentences.compare(repairWishes, new.repairWishes)
         sentences.compare(.features, features.entries, new.features.entries)
         sentences.compare(.log, [("level", logLevel.rawValue)], [("level", new.logLevel.rawValue)])
         return ConfigurationChange(
@@ -70,6 +71,14 @@ extension Configuration {
                 live.append("\(header) changes from \(old.count) rules to \(new.count)")
             } else {
                 live += old.indices.filter { old[$0] != new[$0] }.map { "rule \($0 + 1) of \(header) changes" }
+            }
+        }
+
+        /// Their order means nothing.
+        mutating func compare(_ old: [RepairWish], _ new: [RepairWish]) {
+            for trafficClass in TrafficClass.allCases {
+                let isSame = old.first { $0.trafficClass == trafficClass } == new.first { $0.trafficClass == trafficClass }
+                if !isSame { live.append("\(ConfigurationKey.Table.repair.header) of \(trafficClass.name) changes") }
             }
         }
 

@@ -4,12 +4,12 @@ import OxModel
 /// apply, and the manual is checked.
 public struct ConfigurationKey: Hashable, Sendable {
     public enum Table: String, CaseIterable, Sendable {
-        case interface, relay, peer, `class`, features, log
+        case interface, relay, peer, `class`, `repair`, features, log
 
         /// As the file writes its header.
         public var header: String { isMany ? "[[\(rawValue)]]" : "[\(rawValue)]" }
 
-        private var isMany: Bool { self == .peer || self == .class }
+        private var isMany: Bool { self == .peer || self == .class || self == .repair }
     }
 
     /// What a changed value needs.
@@ -83,6 +83,13 @@ public struct ConfigurationKey: Hashable, Sendable {
         .init(.class, "prefix", "string", default: "none", "a network with prefix length 1 or more", .live),
         .init(
             .class, "dscp", "string or integer", default: "none", "DF, LE, VA, EF, CS0 to CS7, AF11 to AF43, 0 to 63", .live),
+        .init(
+            .repair, "class", "string", default: nil, TrafficClass.allCases.map(\.name).joined(separator: ", "), .live),
+        .init(.repair, "loss", "string, percent", default: "\"0.1%\" for gaming and realtime, \"0.5%\"", "0.001% to 50%", .live),
+        .init(
+            .repair, "lateness", "string, time", default: "50ms for gaming, 60ms for realtime, 150ms for streaming",
+            "\(Limits.repairLateness.lowerBound)ms to \(Limits.repairLateness.upperBound)ms", .live),
+        .init(.repair, "cost", "string, percent", default: "\"200%\" for sparse flows, \"50%\"", "0% to 200%", .live),
         .init(.features, "batch", "string", default: "\"auto\"", "on, off, auto", .restart),
         .init(.features, "split", "string", default: "\"auto\"", "on, off, auto", .restart),
         .init(.features, "train", "string", default: "\"auto\"", "on, off, auto", .restart),
@@ -97,6 +104,7 @@ public struct ConfigurationKey: Hashable, Sendable {
         .init(.features, "gaming-mode", "string", default: "\"auto\"", "on, off, auto", .live),
         .init(.features, "batch-hold", "string", default: "\"off\"", "on, off, auto", .live),
         .init(.features, "predictive-pacing", "string", default: "\"off\"", "on, off, auto", .live),
+        .init(.features, "repair", "string", default: "\"auto\"", "on, off, auto", .restart),
         .init(
             .log, "level", "string", default: "\"info\"", "trace, debug, info, notice, warning, error, critical", .live),
     ]
@@ -131,4 +139,8 @@ public enum Limits {
     static let depth = 16
     /// Of `[[class]]`: as many as the core takes.
     public static let classRules = 256
+    /// Of `[[repair]]`: thousandths of a percent, and milliseconds.
+    static let repairLoss = 1...50_000
+    static let repairCost = 0...200_000
+    static let repairLateness = 5...2000
 }

@@ -25,6 +25,8 @@ public enum Command: Equatable, Sendable {
     case setMTU(PeerID, PathID, size: Int)
     /// What the path may send from now on.
     case setLimits(PeerID, PathID, PathLimits)
+    /// How what the path loses is repaired from now on.
+    case setRepair(PeerID, PathID, PathRepair)
     case close(SessionID, CloseReason)
     /// Look the endpoint's name up again.
     case resolveEndpoint(PeerID)

@@ -55,6 +55,7 @@ public struct Controller: Sendable {
             with(peer) { state, context in
                 state.onTrustChanged(now: now, &context)
                 state.onCongestionSettings(now: now, &context)
+                state.onRepairSettings(now: now, &context)
             }
         }
     }
@@ -92,6 +93,8 @@ public struct Controller: Sendable {
             with(peer) { $0.onPathSample(path, sample, now: now, &$1) }
         case .pacingForecast(let peer, _, let scale):
             with(peer) { $0.onPacingForecast(scale, &$1) }
+        case .lossForecast(let peer, _, let loss):
+            with(peer) { $0.onLossForecast(loss, now: now, &$1) }
         case .closed(let session, let reason):
             with(session, dueAt: now) { $0.onClosed(session, reason, now: now, &$1) }
         case .installFailed(let session):

@@ -27,6 +27,8 @@ public enum Event: Equatable, Sendable {
     case pathSampled(PeerID, PathID, PathSample)
     /// A predictor expects the path to carry this much more or less soon; heard only where predictive pacing is on.
     case pacingForecast(PeerID, PathID, scale: Double)
+    /// A predictor expects the path to lose this share soon; nil: it has no opinion any more.
+    case lossForecast(PeerID, PathID, Double?)
     /// The peer ended the session.
     case closed(SessionID, CloseReason)
     /// The driver could not make the session's keys: the worker does not have it.
@@ -49,10 +51,13 @@ public struct Activity: Equatable, Sendable {
     public var numbersUsed: UInt64
     /// All that the peer was sent since the start, and what carried it; its interval means nothing.
     public var carried: Load
+    /// What the path was sent by class that can be repaired.
+    public var repairLoads: [TrafficClass: RepairLoad]
 
     public init(
         lastReceived: Instant? = nil, lastSent: Instant? = nil, lastSentEliciting: Instant? = nil,
-        lastReceivedEliciting: Instant? = nil, numbersUsed: UInt64 = 0, carried: Load = Load()
+        lastReceivedEliciting: Instant? = nil, numbersUsed: UInt64 = 0, carried: Load = Load(),
+        repairLoads: [TrafficClass: RepairLoad] = [:]
     ) {
         self.lastReceived = lastReceived
         self.lastSent = lastSent
@@ -60,6 +65,7 @@ public struct Activity: Equatable, Sendable {
         self.lastReceivedEliciting = lastReceivedEliciting
         self.numbersUsed = numbersUsed
         self.carried = carried
+        self.repairLoads = repairLoads
     }
 }
 

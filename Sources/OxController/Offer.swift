@@ -11,6 +11,8 @@ public struct FeatureSet: OptionSet, Hashable, Sendable {
     public static let split = FeatureSet(rawValue: 1 << 1)
     /// Super-packets as trains of cars; checksums that were verified before the seal.
     public static let train = FeatureSet(rawValue: 1 << 2)
+    /// Frames that repair what is lost.
+    public static let repair = FeatureSet(rawValue: 1 << 3)
 }
 
 /// What a handshake message carries, authenticated (Wire.md section 4.5). A response states choices: exactly one AEAD.

@@ -82,7 +82,9 @@ extension PeerState {
     }
 
     mutating func onPathSample(_ path: PathID, _ sample: PathSample, now: Instant, _ context: inout Context) {
-        guard path == .first, let began = congestion?.began else { return }
+        guard path == .first else { return }
+        onLossSample(sample, now: now, &context)
+        guard let began = congestion?.began else { return }
         if let sent = sample.sent, sent < began { return }
         // Out of idleness the worker paces by the restart rate until it hears of limits, even of the same ones.
         if sample.isRestart { congestion?.said = nil }

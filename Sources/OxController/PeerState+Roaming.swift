@@ -85,7 +85,9 @@ extension PeerState {
         mtuNoticed = nil
         context.emit(.setMTU(id, .first, size: PathMTU.base))
         // Another port of the same address is the same path behind another NAT entry.
-        if from?.ip != to.ip { startCongestion(leaving: from, now: now, &context) }
+        guard from?.ip != to.ip else { return }
+        startCongestion(leaving: from, now: now, &context)
+        startRepair(now: now, &context)
     }
 
     mutating func applyMTU(

@@ -116,6 +116,7 @@ extension PeerState {
         if session.aead == .none || address == nil { move(to: session.from, now: now, &context) }
         if congestion == nil { startCongestion(leaving: nil, now: now, &context) }
         send(on: adopted, confirm: confirm, &context)
+        continueRepair(now: now, &context)
         if confirm { traffic.onSent(now) }
         heard(now: now, &context)
     }
@@ -169,6 +170,7 @@ extension PeerState {
         waitingMove = nil
         mtu?.onSessionLost()
         endCongestion(now: now, &context)
+        endRepair(&context)
         if isExpiry, wantsSession, handshake == nil { beginAt = now }
     }
 

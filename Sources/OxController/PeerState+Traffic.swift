@@ -49,6 +49,7 @@ extension PeerState {
         guard let index = index(of: session) else { return }
         let wasUseful = traffic.lastUseful
         onCarried(activity.carried, now: now, &context)
+        onRepairLoads(activity.repairLoads, now: now, &context)
         traffic.onActivity(activity.until(now))
         if let at = activity.lastReceived {
             sessions[index].lastReceived = max(sessions[index].lastReceived ?? at, at)

@@ -39,6 +39,7 @@ struct PeerState: Sendable {
     var mtu: PathMTU?
     var mtuNoticed: Int?
     var congestion: PathCongestion?
+    var repairing: PathRepairing?
 
     var lastHandshake: Instant?
     var handshakeTook: Duration?
@@ -136,6 +137,6 @@ struct PeerState: Sendable {
             handshakeAttempt: handshake?.attempt, endpoint: address ?? endpoints.first,
             lastHandshake: lastHandshake, handshakeTook: handshakeTook, mtu: mtu?.size ?? PathMTU.base,
             isSilent: traffic.isSilent, congestion: congestion?.status,
-            isGaming: congestion?.bbr.isGaming ?? false)
+            isGaming: congestion?.bbr.isGaming ?? false, repair: repairing?.controller.status(now: now))
     }
 }

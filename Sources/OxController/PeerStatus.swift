@@ -1,5 +1,6 @@
 public import OxCongestion
 public import OxModel
+public import OxTraffic
 
 /// What `show` says of a peer.
 public struct PeerStatus: Equatable, Sendable {
@@ -37,4 +38,6 @@ public struct PeerStatus: Equatable, Sendable {
     /// Of the path, while there is a session and congestion control is on.
     public var congestion: BBR.Status?
     public var isGaming: Bool
+    /// Of the path, while there is a session in which both ends can repair losses.
+    public var repair: RedundancyController.Status?
 }

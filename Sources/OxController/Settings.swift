@@ -40,11 +40,13 @@ public struct LocalSettings: Equatable, Sendable {
     public var workers: Int
     public var timers: Timers
     public var congestion: CongestionSettings
+    public var repair: RepairSettings
 
     public init(
-        aeads: [AEAD] = [.chaCha20Poly1305], features: FeatureSet = [.batch, .split, .train],
+        aeads: [AEAD] = [.chaCha20Poly1305], features: FeatureSet = [.batch, .split, .train, .repair],
         innerAddresses: [IPAddress] = [], unencryptedNetworks: [IPPrefix] = [], sessionIDBytes: Int = 2,
-        workers: Int = 1, timers: Timers = Timers(), congestion: CongestionSettings = CongestionSettings()
+        workers: Int = 1, timers: Timers = Timers(), congestion: CongestionSettings = CongestionSettings(),
+        repair: RepairSettings = RepairSettings()
     ) {
         self.aeads = aeads
         self.features = features
@@ -54,6 +56,19 @@ public struct LocalSettings: Equatable, Sendable {
         self.workers = workers
         self.timers = timers
         self.congestion = congestion
+        self.repair = repair
+    }
+}
+
+/// What is done about losses, in sessions in which both ends can do it.
+public struct RepairSettings: Equatable, Sendable {
+    public var isOn: Bool
+    /// Of classes that are left out the preset holds.
+    public var goals: [TrafficClass: RedundancyGoal]
+
+    public init(isOn: Bool = true, goals: [TrafficClass: RedundancyGoal] = [:]) {
+        self.isOn = isOn
+        self.goals = goals
     }
 }
 

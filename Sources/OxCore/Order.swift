@@ -12,6 +12,8 @@ public enum Order: Sendable {
     case setMTU(PeerID, PathID, size: Int)
     /// What the path may send from now on.
     case setLimits(PeerID, PathID, PathLimits)
+    /// How what the path loses is repaired from now on.
+    case setRepair(PeerID, PathID, PathRepair)
     /// Nil: to where the path leads already.
     case challenge(SessionID, token: UInt64, to: SocketAddress?)
     case keepalive(SessionID)
@@ -33,6 +35,8 @@ public enum Order: Sendable {
             OrderFields(.OX_ORDER_SET_MTU, peer: peer, path: path, size: size)
         case .setLimits(let peer, let path, let limits):
             OrderFields(.OX_ORDER_SET_LIMITS, peer: peer, path: path, limits: limits)
+        case .setRepair(let peer, let path, let repair):
+            OrderFields(.OX_ORDER_SET_REPAIR, peer: peer, path: path, repair: repair)
         case .challenge(let session, let token, let address):
             OrderFields(.OX_ORDER_CHALLENGE, session: session, token: token, address: address)
         case .keepalive(let session): OrderFields(.OX_ORDER_KEEPALIVE, session: session)
@@ -57,11 +61,13 @@ struct OrderFields {
     var token: UInt64
     var address: SocketAddress?
     var limits: PathLimits?
+    var repair: PathRepair?
     var datagram: [UInt8]
 
     init(
         _ kind: ox_order_kind, peer: PeerID? = nil, path: PathID? = nil, session: SessionID? = nil, size: Int = 0,
-        token: UInt64 = 0, address: SocketAddress? = nil, limits: PathLimits? = nil, datagram: [UInt8] = []
+        token: UInt64 = 0, address: SocketAddress? = nil, limits: PathLimits? = nil, repair: PathRepair? = nil,
+        datagram: [UInt8] = []
     ) {
         self.kind = kind
         self.peer = peer
@@ -71,6 +77,7 @@ struct OrderFields {
         self.token = token
         self.address = address
         self.limits = limits
+        self.repair = repair
         self.datagram = datagram
     }
 
@@ -85,6 +92,7 @@ struct OrderFields {
         unsafe order.object = object
         unsafe order.address = address?.core ?? ox_address()
         if let limits { unsafe order.limits = ox_path_limits(limits) }
+        if let repair { unsafe order.repair = ox_path_repair(repair) }
         unsafe withUnsafeMutableBytes(of: &order.datagram) { unsafe $0.copyBytes(from: datagram) }
         return unsafe order
     }

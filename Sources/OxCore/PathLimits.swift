@@ -51,6 +51,9 @@ extension PathSample {
             excess = ExcessLoss(
                 inFlightAtSending: core.excess_in_flight, lostSince: core.excess_lost, bytes: core.excess_bytes)
         }
+        datagramsArrived = core.acked_count
+        datagramsLost = core.lost_count
+        datagramsLate = core.late_count
         lossRuns = core.loss_runs
         lostSent = core.lost_sent_ns == 0 ? nil : Instant(nanoseconds: core.lost_sent_ns)
         ecnCapable = core.ect

@@ -40,7 +40,8 @@ public enum WorkerEvent: Sendable {
                     lastSentEliciting: instant(event.activity.sent_eliciting_ns),
                     numbersUsed: event.activity.numbers, carriedPackets: event.activity.carried_packets,
                     carriedPacketBytes: event.activity.carried_packet_bytes,
-                    carriedDatagrams: event.activity.carried_datagrams, carriedBytes: event.activity.carried_bytes))
+                    carriedDatagrams: event.activity.carried_datagrams, carriedBytes: event.activity.carried_bytes,
+                    repairLoads: event.activity.traffic.loads))
         case .OX_EVENT_ADDRESS_CHANGED: self = .addressChanged(session, event.address)
         case .OX_EVENT_CHALLENGE_ANSWERED:
             self = .challengeAnswered(session, token: event.token, from: event.address)
@@ -70,6 +71,8 @@ public struct SessionActivity: Equatable, Sendable {
     public var carriedPacketBytes: UInt64
     public var carriedDatagrams: UInt64
     public var carriedBytes: UInt64
+    /// What the path was sent by class that can be repaired, while that is watched.
+    public var repairLoads: [TrafficClass: RepairLoad]
 }
 
 /// An ox_event without the object that it may carry.

@@ -76,6 +76,8 @@ public struct PeerTraffic: Equatable, Sendable {
     /// What the path may send, zero for no limit: bytes/s and bytes.
     public var pacingRate: Rate
     public var window: UInt64
+    /// What repair did on the path.
+    public var repair: RepairCounts
     /// What waits for the path.
     public var queues: [QueueStatus]
 
@@ -87,6 +89,7 @@ public struct PeerTraffic: Equatable, Sendable {
         path = PathStatus(report.paths)
         pacingRate = Rate(bytesPerSecond: report.limits.rate)
         window = report.limits.window
+        repair = RepairCounts(report.repairs)
         let reports = unsafe withUnsafeBytes(of: report.queues) {
             unsafe Array($0.bindMemory(to: ox_queue_class_report.self))
         }

@@ -33,6 +33,10 @@ public struct PathSample: Equatable, Sendable {
     public var isAppLimited = false
     /// The first datagram at whose loss more of its flight was lost than the limits allow.
     public var excess: ExcessLoss?
+    /// Datagrams that arrived and that were lost since the last sample; and of the former, those that had been taken for lost.
+    public var datagramsArrived: UInt64 = 0
+    public var datagramsLost: UInt64 = 0
+    public var datagramsLate: UInt64 = 0
     /// Runs of consecutive lost datagrams among those newly lost.
     public var lossRuns: UInt64 = 0
     /// When the newest of those was sent.

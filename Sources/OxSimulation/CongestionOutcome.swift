@@ -14,6 +14,8 @@ public struct CongestionOutcome: Sendable, Equatable {
     public var datagrams: UInt64
     public var wireBytes: UInt64
     public var innerPackets: UInt64
+    /// What repair did for what each tunnel's client sent, from the start on.
+    public var repairs: [RepairCounts]
     /// Drops of all nodes, by name.
     public var drops: [String: UInt64]
     /// What the controllers of all ends used after the warm-up, as the caller's clock has it; zero without one.
@@ -101,6 +103,11 @@ public struct FlowOutcome: Sendable, Equatable {
     public internal(set) var sent: UInt64 = 0
     public internal(set) var delivered: UInt64 = 0
     public internal(set) var late: UInt64 = 0
+    /// Of `delivered`, those within each of the flow's `within`.
+    public internal(set) var inTime: [UInt64] = []
+
+    /// The share that did not arrive within the flow's `within` of this index.
+    public func residual(_ index: Int) -> Double { sent == 0 ? 0 : 1 - Double(inTime[index]) / Double(sent) }
 
     public var loss: Double { sent == 0 ? 0 : 1 - Double(delivered) / Double(sent) }
 
@@ -109,7 +116,9 @@ public struct FlowOutcome: Sendable, Equatable {
         return Rate(bytes: bytes, over: .seconds(end - begin)) ?? .zero
     }
 
-    mutating func arrived(bytes: Int, after delay: UInt64, second: Int, isMeasured: Bool, isLate: Bool) {
+    mutating func arrived(
+        bytes: Int, after delay: UInt64, within bounds: [UInt64], second: Int, isMeasured: Bool, isLate: Bool
+    ) {
         if bytesBySecond.count <= second {
             bytesBySecond += [UInt64](repeating: 0, count: second + 1 - bytesBySecond.count)
         }
@@ -117,6 +126,7 @@ public struct FlowOutcome: Sendable, Equatable {
         guard isMeasured else { return }
         delivered += 1
         if isLate { late += 1 }
+        for (index, bound) in bounds.enumerated() where delay <= bound { inTime[index] += 1 }
         delays.add(delay)
     }
 }

@@ -41,12 +41,18 @@ public struct CongestionScenario: Sendable {
         public var direction: Direction
         /// Since the start, and up to about 100 ms later as the seed has it.
         public var starts: Duration
+        /// Delays within which deliveries are counted apart.
+        public var within: [Duration]
 
-        public init(_ traffic: Traffic, over way: Way = .tunnel(0), _ direction: Direction = .up, starts: Duration = .zero) {
+        public init(
+            _ traffic: Traffic, over way: Way = .tunnel(0), _ direction: Direction = .up, starts: Duration = .zero,
+            within: [Duration] = []
+        ) {
             self.traffic = traffic
             self.way = way
             self.direction = direction
             self.starts = starts
+            self.within = within
         }
     }
 
@@ -62,6 +68,9 @@ public struct CongestionScenario: Sendable {
     public var granularity: Duration = .zero
     /// Differences from the defaults of both ends.
     public var features: [(feature: SimulatedFeature, isOn: Bool)] = []
+    /// Of both ends.
+    public var classRules: [ClassRule] = []
+    public var repairWishes: [RepairWish] = []
 
     public init(
         seed: UInt64, duration: Duration, warmUp: Duration, up: LinkModel, down: LinkModel, tunnels: Int = 1, flows: [Flow]
@@ -83,4 +92,10 @@ public struct CongestionScenario: Sendable {
     public var users: Int { tunnels + flows.count { $0.way == .plain } }
 
     public func link(_ direction: Direction) -> LinkModel { direction == .up ? up : down }
+
+    /// What is of the flow with this index is of this class.
+    public static func rule(_ trafficClass: TrafficClass, flow index: Int) -> ClassRule {
+        let port = FlowPacket.port(of: index)
+        return ClassRule(trafficClass, ports: port...port)
+    }
 }

@@ -1,6 +1,7 @@
 import OxController
 import OxCore
 import OxModel
+import OxTraffic
 import Oxidize
 
 /// Runs the real controllers and the real C tunnels of a congestion scenario, and its plain flows, in virtual time.
@@ -53,6 +54,10 @@ public final class CongestionSimulation {
         var settings = try SimulatedKeys.settings(Scenario(seed: scenario.seed, clients: 1), random: &random)
         for index in settings.indices {
             for (feature, isOn) in scenario.features { feature.set(&settings[index], isOn) }
+            settings[index].classRules = scenario.classRules
+            for wish in scenario.repairWishes {
+                settings[index].local.repair.goals[wish.trafficClass] = RedundancyGoal(wish.trafficClass, wish: wish)
+            }
         }
         for direction in CongestionScenario.Direction.allCases {
             let side = direction == .up ? 1 : 0
@@ -299,7 +304,7 @@ public final class CongestionSimulation {
             seed: scenario.seed, duration: scenario.duration, warmUp: scenario.warmUp, up: seen[0], down: seen[1],
             flows: flows.map(\.outcome), turns: after.turns - before.turns, datagrams: after.datagrams - before.datagrams,
             wireBytes: after.wireBytes - before.wireBytes, innerPackets: after.innerPackets - before.innerPackets,
-            drops: drops, controlNanoseconds: after.controlNanoseconds - before.controlNanoseconds,
+            repairs: (0..<scenario.tunnels).map { end($0, .up).repaired }, drops: drops, controlNanoseconds: after.controlNanoseconds - before.controlNanoseconds,
             controls: after.controls - before.controls)
     }
 }

@@ -14,6 +14,8 @@ struct FlowPacket {
 
     static let leastBytes = 40 + labelBytes
     private static let labelBytes = 32
+    static func port(of flow: Int) -> UInt16 { UInt16(20_000 + flow) }
+
     private(set) var bytes: [UInt8]
     private let at: Int
 
@@ -24,8 +26,7 @@ struct FlowPacket {
         let size = max(count, Self.leastBytes)
         at = isTCP ? 40 : 28
         bytes = SimulatedPacket.v4Header(size, from, 1 - from, protocol: isTCP ? 6 : 17)
-        let port = UInt16(20_000 + flow)
-        for number in [port, 443] { bytes += [UInt8(number >> 8), UInt8(number & 0xff)] }
+        for number in [Self.port(of: flow), 443] { bytes += [UInt8(number >> 8), UInt8(number & 0xff)] }
         if isTCP {
             bytes += [0, 0, 0, 0, 0, 0, 0, 0, 0x50, 0x10, 0xff, 0xff, 0, 0, 0, 0]
         } else {

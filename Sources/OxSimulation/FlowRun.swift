@@ -14,6 +14,7 @@ final class FlowRun {
     var due: Instant
     private var nextNumber: UInt64 = 0
     private var newest: UInt64?
+    private let within: [UInt64]
     private let interval: UInt64
     private var random: SeededGenerator
     private var onUntil: UInt64 = 0
@@ -35,6 +36,8 @@ final class FlowRun {
         self.flow = flow
         self.user = user
         self.random = random
+        within = flow.within.map { UInt64(max(0, $0.wholeNanoseconds)) }
+        outcome.inTime = [UInt64](repeating: 0, count: flow.within.count)
         sender = flow.traffic == .bbr1 ? BBR1Sender() : CubicSender()
         due = start + flow.starts + self.random.duration(upTo: .milliseconds(100))
         let size: Int
@@ -89,7 +92,8 @@ final class FlowRun {
         let isNext = newest.map { label.number == $0 + 1 } ?? true
         newest = max(newest ?? 0, label.number)
         outcome.arrived(
-            bytes: packetBytes, after: now.nanoseconds - label.sent, second: second, isMeasured: isMeasured, isLate: isLate)
+            bytes: packetBytes, after: now.nanoseconds - label.sent, within: within, second: second, isMeasured: isMeasured,
+            isLate: isLate)
         guard isTransfer else { return false }
         log.append(label.number)
         unacknowledged += 1

@@ -19,6 +19,9 @@ struct Link<Element> {
     private var arrivals = ArrivalQueue<(element: Element, ecn: UInt8)>()
     private var random: SeededGenerator
     private var isBad = false
+    private var isOut = false
+    private var turnsAt: Instant
+    private let lossEnds: Instant
     private var latest: UInt64 = 0
     private let delay: UInt64
     private let isJittered: Bool
@@ -31,7 +34,10 @@ struct Link<Element> {
         queue = model.bottleneck.map { BottleneckQueue($0, start: start) }
         delay = UInt64(max(0, model.delay.wholeNanoseconds))
         isJittered = model.jitter > .zero || model.reordering > 0
+        turnsAt = start
+        lossEnds = model.lossEnds.map { start + $0 } ?? Instant(nanoseconds: .max)
         meter = LinkMeter(start: start)
+        if let outages = model.outages { turnsAt = start + self.random.lasting(outages.between) }
     }
 
     var next: Instant? { arrivals.next }
@@ -60,7 +66,7 @@ struct Link<Element> {
             }
             meter.waited(waits)
         }
-        if random.chance(model.loss) || loseInBurst() { return lose(bytes, .random, now) }
+        if now < lossEnds, random.chance(model.loss) || loseInBurst() || isOutage(now) { return lose(bytes, .random, now) }
         meter.left(bytes, user: user, at: leaves)
         let copies = random.chance(model.duplication) ? 2 : 1
         for _ in 0..<copies { arrivals.push((element, ecn), at: arrival(leaves)) }
@@ -85,6 +91,15 @@ struct Link<Element> {
         guard let bursts = model.lossBursts else { return false }
         if random.chance(isBad ? bursts.goodFromBad : bursts.badFromGood) { isBad.toggle() }
         return random.chance(isBad ? bursts.lossInBad : bursts.lossInGood)
+    }
+
+    private mutating func isOutage(_ now: Instant) -> Bool {
+        guard let outages = model.outages else { return false }
+        while turnsAt <= now {
+            isOut.toggle()
+            turnsAt += random.lasting(isOut ? outages.length : outages.between)
+        }
+        return isOut
     }
 
     private mutating func lose(_ bytes: Int, _ why: LinkLoss, _ now: Instant) -> Int {

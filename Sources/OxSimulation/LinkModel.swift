@@ -13,6 +13,10 @@ public struct LinkModel: Sendable, Equatable {
     public var loss: Double
     /// Loss in bursts, likewise.
     public var lossBursts: GilbertElliott?
+    /// Times in which nothing passes, likewise.
+    public var outages: Outages?
+    /// All of these losses end so long after the start. Nil: never.
+    public var lossEnds: Duration?
     public var duplication: Double
     /// Datagrams that are held back for five times the jitter and 10 ms.
     public var reordering: Double
@@ -21,7 +25,8 @@ public struct LinkModel: Sendable, Equatable {
 
     public init(
         bottleneck: Bottleneck? = nil, delay: Duration = .milliseconds(20), jitter: Duration = .zero,
-        keepsOrder: Bool = false, loss: Double = 0, lossBursts: GilbertElliott? = nil, duplication: Double = 0,
+        keepsOrder: Bool = false, loss: Double = 0, lossBursts: GilbertElliott? = nil,
+        outages: Outages? = nil, lossEnds: Duration? = nil, duplication: Double = 0,
         reordering: Double = 0, mtu: Int = 1472
     ) {
         self.bottleneck = bottleneck
@@ -30,6 +35,8 @@ public struct LinkModel: Sendable, Equatable {
         self.keepsOrder = keepsOrder
         self.loss = loss
         self.lossBursts = lossBursts
+        self.outages = outages
+        self.lossEnds = lossEnds
         self.duplication = duplication
         self.reordering = reordering
         self.mtu = mtu
@@ -56,4 +63,20 @@ public struct GilbertElliott: Sendable, Equatable {
         let bad = badFromGood + goodFromBad > 0 ? badFromGood / (badFromGood + goodFromBad) : 0
         return bad * lossInBad + (1 - bad) * lossInGood
     }
+}
+
+/// A link that is dead for a while now and then, whatever is sent: both whiles are of exponentially distributed length.
+public struct Outages: Sendable, Equatable {
+    /// The mean.
+    public var length: Duration
+    /// Of the time.
+    public var share: Double
+
+    public init(length: Duration, share: Double) {
+        precondition(length > .zero && share > 0 && share < 1, "outages take some time, and not all")
+        self.length = length
+        self.share = share
+    }
+
+    var between: Duration { length * ((1 - share) / share) }
 }

@@ -19,6 +19,13 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable {
         Double(next() >> 11) / Double(1 << 53) < probability
     }
 
+    /// Exponentially distributed around a mean, but for its first 1/64.
+    mutating func lasting(_ mean: Duration) -> Duration {
+        var steps = 1
+        while !chance(1.0 / 64), steps < 64 * 64 { steps += 1 }
+        return mean * steps / 64
+    }
+
     /// Uniform from zero up to `most`.
     public mutating func duration(upTo most: Duration) -> Duration {
         let nanoseconds = most.wholeNanoseconds

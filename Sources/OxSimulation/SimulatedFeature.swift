@@ -39,6 +39,10 @@ public struct SimulatedFeature: Sendable, Equatable, CustomStringConvertible {
         SimulatedFeature(name: "predictive-pacing", aliases: [], about: "forecasts may scale the pacing") {
             $0.local.congestion.heedsForecasts = $1
         },
+        SimulatedFeature(name: "repair", aliases: ["fec"], about: "losses are repaired where that is in time") {
+            $0.local.repair.isOn = $1
+            $0.local.features.set(.repair, $1)
+        },
         SimulatedFeature(name: "batch", aliases: [], about: "several small packets share a datagram") {
             $0.batch = $1
             $0.local.features.set(.batch, $1)

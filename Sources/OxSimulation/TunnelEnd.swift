@@ -46,6 +46,9 @@ final class TunnelEnd {
         return true
     }
 
+    /// What repair did for what it sent.
+    var repaired: RepairCounts { host.node.workers[0].traffic(of: Self.peer)?.repair ?? RepairCounts() }
+
     /// Inner packets that have left it in datagrams.
     var packetsSent: UInt64 { host.node.workers[0].traffic(of: Self.peer)?.packetsSent ?? 0 }
 

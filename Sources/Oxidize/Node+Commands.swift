@@ -29,6 +29,7 @@ extension Node {
         case .probeMTU(let session, let size): worker(of: session).order(.probe(session, size: size))
         case .setMTU(let peer, let path, let size): worker(of: peer).order(.setMTU(peer, path, size: size))
         case .setLimits(let peer, let path, let limits): worker(of: peer).order(.setLimits(peer, path, limits))
+        case .setRepair(let peer, let path, let repair): worker(of: peer).order(.setRepair(peer, path, repair))
         case .close(let session, let reason): worker(of: session).order(.close(session, reason: reason.rawValue))
         case .resolveEndpoint(let peer): lookUp(peer)
         case .dropWaiting(let peer): worker(of: peer).order(.dropStaged(peer))

@@ -19,7 +19,8 @@ extension Node {
                 lastReceivedEliciting: did.lastReceivedEliciting, numbersUsed: did.numbersUsed,
                 carried: Load(
                     packets: did.carriedPackets, packetBytes: did.carriedPacketBytes, datagrams: did.carriedDatagrams,
-                    bytes: did.carriedBytes))
+                    bytes: did.carriedBytes),
+                repairLoads: did.repairLoads)
             controller.handle(.activity(session, activity), now: now)
         case .addressChanged(let session, let address): controller.handle(.addressChanged(session, address), now: now)
         case .challengeAnswered(let session, let token, let from):

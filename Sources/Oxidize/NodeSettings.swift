@@ -60,13 +60,15 @@ package struct NodeSettings {
         if configuration.features.batch != .off { features.insert(.batch) }
         if configuration.features.split != .off { features.insert(.split) }
         if configuration.features.train != .off { features.insert(.train) }
+        if configuration.features.repair != .off { features.insert(.repair) }
         var timers = Timers()
         if configuration.features.pathMTUDiscovery == .off { timers.searchesMTU = false }
         local = LocalSettings(
             aeads: aeads, features: features, innerAddresses: configuration.interface.addresses.map(\.address),
             unencryptedNetworks: configuration.interface.unencryptedNetworks,
             sessionIDBytes: NodeSettings.sessionIDBytes(peers: configuration.peers.count, workers: workers),
-            workers: workers, timers: timers, congestion: CongestionSettings(configuration.features))
+            workers: workers, timers: timers, congestion: CongestionSettings(configuration.features),
+            repair: RepairSettings(configuration))
         innerMTU = configuration.interface.mtu
         batch = features.contains(.batch)
         train = features.contains(.train)
@@ -102,6 +104,14 @@ package struct NodeSettings {
         case ...(lowBytes * 256 / 2): return 2
         default: return 3
         }
+    }
+}
+
+extension RepairSettings {
+    init(_ configuration: Configuration) {
+        let goals = configuration.repairWishes.map { ($0.trafficClass, RedundancyGoal($0.trafficClass, wish: $0)) }
+        self.init(
+            isOn: configuration.features.repair != .off, goals: Dictionary(goals, uniquingKeysWith: { first, _ in first }))
     }
 }
 

@@ -16,6 +16,7 @@ extension TunnelStatus.Path {
     /// Below that: what the path was found to carry, and the classes of traffic that it had.
     package var details: [String] {
         (congestion.map { ["congestion: \($0.text)"] } ?? [])
+            + (repair.map { $0.lines } ?? [])
             + queues.filter(\.hadTraffic).map { "queue \($0.class): \($0.text)" }
     }
 }
@@ -28,6 +29,34 @@ extension TunnelStatus.Congestion {
         parts.append(pacingRateBitPerS.map { "pacing \(Rate(bitsPerSecond: $0))" } ?? "no pacing")
         parts.append("in flight \(byteText(inFlightBytes))" + (windowBytes.map { " of \(byteText($0))" } ?? ""))
         return parts.joined(separator: ", ")
+    }
+}
+
+extension TunnelStatus.Repair {
+    fileprivate var lines: [String] {
+        var parts = [orders.isEmpty ? "repair: none" : "repair: on"]
+        let ago = changedAgoS.map { " \(decimal($0, 0)) s ago" } ?? ""
+        parts[0] += " (\(reason)\(ago))"
+        if congested { parts.append("the path is full") }
+        if lossPercent > 0 { parts.append("loss \(decimal(lossPercent, 2)) % in runs of \(decimal(lossBurst))") }
+        if let forecastPercent { parts.append("forecast \(decimal(forecastPercent, 2)) %") }
+        var lines = [parts.joined(separator: ", ")]
+        lines += orders.map { "repair \($0.class): \($0.text)" }
+        guard lost + copiesSent + windowsSent + resent > 0 else { return lines }
+        lines.append(
+            "repaired: \(repairedByCopy) by copies, \(repairedByWindow) by windows, \(repairedByResending) by sending again; "
+                + "\(unrepaired) of \(lost) lost datagrams not, for \(decimal(redundancyPercent ?? 0)) % of the bytes")
+        return lines
+    }
+}
+
+extension TunnelStatus.RepairOrder {
+    fileprivate var text: String {
+        var parts: [String] = []
+        if !copies.isEmpty { parts.append("copies after \(copies.map(String.init).joined(separator: ", ")) datagrams") }
+        if windowPercent > 0 { parts.append("\(decimal(windowPercent)) % over windows of \(window)") }
+        if resends { parts.append("lost ones sent again") }
+        return parts.joined(separator: ", ") + ", within \(decimal(deadlineMs, 0)) ms"
     }
 }
 

@@ -69,8 +69,59 @@ public struct TunnelStatus: Codable, Equatable, Sendable {
         public var ceMarked: UInt64
         /// Nil while congestion control is turned off, or has not begun.
         public var congestion: Congestion?
+        /// Nil while losses are not repaired: turned off here or there, or no session.
+        public var repair: Repair?
         /// One a class, the most urgent first.
         public var queues: [Queue] = []
+    }
+
+    /// What is done about what the path loses of what this end sends, and what came of it.
+    public struct Repair: Codable, Equatable, Sendable {
+        /// As the controller takes it: of datagrams, and how many in a row.
+        public var lossPercent: Double
+        public var lossBurst: Double
+        /// What something expects.
+        public var forecastPercent: Double?
+        public var congested: Bool
+        /// Of the last change of the orders, and how long ago that was.
+        public var reason: String
+        public var changedAgoS: Double?
+        /// Of classes that have any.
+        public var orders: [RepairOrder]
+        /// Datagrams lost on the way, in all; those that the other end recovered by copies, a window, and being sent again; and the rest,
+        /// which nothing repaired, or nothing protected.
+        public var lost: UInt64
+        public var repairedByCopy: UInt64
+        public var repairedByWindow: UInt64
+        public var repairedByResending: UInt64
+        public var unrepaired: UInt64
+        /// What that took: copies, repair datagrams, and datagrams sent again, and their bytes.
+        public var copiesSent: UInt64
+        public var copyBytes: UInt64
+        public var windowsSent: UInt64
+        public var windowBytes: UInt64
+        public var resent: UInt64
+        public var resentBytes: UInt64
+        /// Of all bytes that the path was sent.
+        public var redundancyPercent: Double?
+        /// What this end recovered of what the other one sent, what came too late for that, and what was not needed.
+        public var recoveredByCopy: UInt64
+        public var recoveredByWindow: UInt64
+        public var recoveredByResending: UInt64
+        public var late: UInt64
+        public var unneeded: UInt64
+    }
+
+    /// How losses of a class are repaired.
+    public struct RepairOrder: Codable, Equatable, Sendable {
+        public var `class`: String
+        /// Which later datagrams of a sparse flow carry a packet again.
+        public var copies: [Int]
+        /// Repair datagrams in percent of those of other flows, and how many of them each covers.
+        public var windowPercent: Double
+        public var window: Int
+        public var resends: Bool
+        public var deadlineMs: Double
     }
 
     /// What congestion control found a path to carry, and what it lets it send.
@@ -264,7 +315,7 @@ extension TunnelStatus.AEADCost {
 }
 
 extension TunnelStatus.Path {
-    init(_ traffic: PeerTraffic, _ control: PeerStatus) {
+    init(_ traffic: PeerTraffic, _ control: PeerStatus, now: Instant) {
         let path = traffic.path
         self.init(
             id: 0, remoteAddress: control.endpoint?.description, mtuBytes: control.mtu, rttMs: path.roundTrip?.inMilliseconds,
@@ -282,6 +333,7 @@ extension TunnelStatus.Path {
                     inFlightBytes: path.inFlight, windowBytes: traffic.window > 0 ? traffic.window : nil,
                     decisions: path.answers, decisionsLate: path.answersLate)
             },
+            repair: control.repair.map { TunnelStatus.Repair($0, traffic, now: now) },
             queues: traffic.queues.map(TunnelStatus.Queue.init))
     }
 }
@@ -331,7 +383,7 @@ extension Node {
             handshakeMs: control.handshakeTook?.inMilliseconds, handshakeAttempt: control.handshakeAttempt,
             packetsSent: traffic.packetsSent, packetsReceived: traffic.packetsReceived,
             packetBytesSent: traffic.packetBytesSent, packetBytesReceived: traffic.packetBytesReceived,
-            paths: [TunnelStatus.Path(traffic, control)])
+            paths: [TunnelStatus.Path(traffic, control, now: now)])
     }
 
     /// Packets that wait for the paths of all peers.

@@ -49,6 +49,7 @@ struct ConfigurationChangeTests {
         ("fair-queue = \"off\"", "", "fair-queue in [features] changes from \"off\" to \"auto\""),
         ("predictive-pacing = \"auto\"", "", "predictive-pacing in [features] changes from \"auto\" to \"off\""),
         ("ports = 873", "ports = 874", "rule 2 of [[class]] changes"),
+        ("lateness = \"100ms\"", "", "[[repair]] of gaming changes"),
         ("[[class]]\nclass = \"bulk\"\nports = 873\nprotocol = 6", "", "[[class]] changes from 3 rules to 2"),
         (
             "\"127.0.0.0/8\",", "",
@@ -69,6 +70,7 @@ struct ConfigurationChangeTests {
         ("fwmark = 0xca6c", "", "fwmark in [interface] changes from 0xca6c to \"auto\""),
         ("nat = [\"eth0\", \"eth1\"]", "nat = true", "nat in [relay] changes from [\"eth0\", \"eth1\"] to true"),
         ("split = \"off\"", "", "split in [features] changes from \"off\" to \"auto\""),
+        ("repair = \"on\"", "", "repair in [features] changes from \"on\" to \"auto\""),
         (
             "private-key-file = 'relay.key'", "private-key-file = '/keys/psk'", "private-key in [interface] changes"
         ),

@@ -148,7 +148,7 @@ struct ConfigurationErrorTests {
                 "7: level is 'loud'; write one of \"trace\", \"debug\", \"info\", \"notice\", \"warning\", \"error\", "
                     + "\"critical\"",
                 "8: unknown table 'netwrok'; the tables are [interface], [relay], [[peer]], [[class]], "
-                    + "[features], [log]",
+                    + "[[repair]], [features], [log]",
             ])
     }
 

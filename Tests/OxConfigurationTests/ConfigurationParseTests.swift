@@ -24,7 +24,8 @@ struct ConfigurationParseTests {
         #expect(configuration.features.congestionControl == .auto && configuration.features.fairQueue == .auto)
         #expect(configuration.features.gamingMode == .auto && configuration.features.batchHold == .off)
         #expect(configuration.features.predictivePacing == .off)
-        #expect(configuration.classRules.isEmpty)
+        #expect(configuration.features.repair == .auto)
+        #expect(configuration.classRules.isEmpty && configuration.repairWishes.isEmpty)
         let peer = try #require(configuration.peers.first)
         #expect(peer.publicKey == Sample.publicKey(2))
         #expect(peer.endpoint?.host == "relay.example.net" && peer.endpoint?.port == 51820)
@@ -59,11 +60,15 @@ struct ConfigurationParseTests {
                 == .init(
                     batch: .on, split: .off, train: .on, coalesce: .auto, offload: .off, aesGCM: .auto, ipsecMB: .off, simd: .auto,
                     pathMTUDiscovery: .on, congestionControl: .on, fairQueue: .off, gamingMode: .on, batchHold: .off,
-                    predictivePacing: .auto))
+                    predictivePacing: .auto, repair: .on))
         #expect(
             configuration.classRules == [
                 ClassRule(.gaming, transport: 17, ports: 27015...27030, prefix: IPPrefix("203.0.113.0/24"), dscp: 46),
                 ClassRule(.bulk, transport: 6, ports: 873...873), ClassRule(.web, transport: 132, dscp: 3),
+            ])
+        #expect(
+            configuration.repairWishes == [
+                RepairWish(.gaming, residual: 0.0005, lateness: .milliseconds(100), cost: 1.2), RepairWish(.bulk, cost: 0),
             ])
         #expect(configuration.logLevel == .debug)
     }

@@ -74,6 +74,16 @@ enum Sample {
         protocol = 132
         dscp = 3
 
+        [[repair]]
+        class = "gaming"
+        loss = "0.05%"
+        lateness = "100ms"
+        cost = "120%"
+
+        [[repair]]
+        class = "bulk"
+        cost = "0%"
+
         [features]
         batch = "on"
         split = "off"
@@ -88,6 +98,7 @@ enum Sample {
         gaming-mode = "on"
         batch-hold = "off"
         predictive-pacing = "auto"
+        repair = "on"
 
         [log]
         level = "debug"

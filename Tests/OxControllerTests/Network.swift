@@ -259,7 +259,7 @@ struct Network {
         case .probeMTU(let id, let size): if mustBeLive(index, id, command) { transmit(index, id, .probe(size)) }
         case .close(let id, let reason): if mustBeLive(index, id, command) { transmit(index, id, .close(reason)) }
         case .dropWaiting: ends[index].staged = 0
-        case .setMTU, .setLimits, .resolveEndpoint, .refuse, .log: break
+        case .setMTU, .setLimits, .setRepair, .resolveEndpoint, .refuse, .log: break
         }
     }
 

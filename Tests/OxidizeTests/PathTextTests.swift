@@ -40,6 +40,39 @@ struct PathTextTests {
         #expect(path.details == ["congestion: startup, no pacing, in flight 0 B"])
     }
 
+    @Test func `repair says what it does and why, and what came of it`() {
+        var path = path
+        var repair = TunnelStatus.Repair(
+            lossPercent: 0, lossBurst: 1, forecastPercent: nil, congested: false, reason: "start", changedAgoS: nil, orders: [],
+            lost: 0, repairedByCopy: 0, repairedByWindow: 0, repairedByResending: 0, unrepaired: 0, copiesSent: 0, copyBytes: 0,
+            windowsSent: 0, windowBytes: 0, resent: 0, resentBytes: 0, redundancyPercent: nil, recoveredByCopy: 0,
+            recoveredByWindow: 0, recoveredByResending: 0, late: 0, unneeded: 0)
+        path.repair = repair
+        #expect(path.details == ["repair: none (start)"])
+        repair.lossPercent = 5.02
+        repair.lossBurst = 1.31
+        repair.reason = "loss"
+        repair.changedAgoS = 12
+        repair.orders = [
+            TunnelStatus.RepairOrder(class: "gaming", copies: [1, 3], windowPercent: 0, window: 0, resends: false, deadlineMs: 70),
+            TunnelStatus.RepairOrder(class: "bulk", copies: [], windowPercent: 25, window: 40, resends: true, deadlineMs: 40),
+        ]
+        repair.lost = 100
+        repair.copiesSent = 1800
+        repair.repairedByCopy = 90
+        repair.repairedByWindow = 8
+        repair.unrepaired = 2
+        repair.redundancyPercent = 31.25
+        path.repair = repair
+        #expect(
+            path.details == [
+                "repair: on (loss 12 s ago), loss 5.02 % in runs of 1.3",
+                "repair gaming: copies after 1, 3 datagrams, within 70 ms",
+                "repair bulk: 25.0 % over windows of 40, lost ones sent again, within 40 ms",
+                "repaired: 90 by copies, 8 by windows, 0 by sending again; 2 of 100 lost datagrams not, for 31.3 % of the bytes",
+            ])
+    }
+
     @Test func `only classes that had traffic have a line`() {
         var path = path
         path.queues = [

@@ -198,4 +198,30 @@ import Testing
         #expect((200...300).contains(random))
         #expect(link.meter.waits.count == 500)
     }
+
+    // MARK: Outages
+
+    @Test func `outages take their share of the time, and are as long as they shall be`() {
+        var link = Link<Int>(
+            LinkModel(delay: .zero, outages: Outages(length: .milliseconds(20), share: 0.02)), random: SeededGenerator(seed: 3),
+            start: Self.start)
+        var lost = 0, outages = 0, wasOut = false
+        let steps = 1_000_000
+        for step in 0..<steps {
+            let isOut = link.send(step, bytes: 100, ecn: 0, now: Self.start + .milliseconds(step)) == 0
+            lost += isOut ? 1 : 0
+            outages += isOut && !wasOut ? 1 : 0
+            wasOut = isOut
+            while link.pop(upTo: Self.start + .milliseconds(step)) != nil {}
+        }
+        #expect(abs(Double(lost) / Double(steps) - 0.02) < 0.002)
+        #expect(abs(Double(lost) / Double(outages) - 20) < 2)
+    }
+
+    @Test func `losses end when they shall`() {
+        var link = Link<Int>(
+            LinkModel(delay: .zero, loss: 1, lossEnds: .seconds(1)), random: SeededGenerator(seed: 3), start: Self.start)
+        #expect(link.send(0, bytes: 100, ecn: 0, now: Self.start + .milliseconds(999)) == 0)
+        #expect(link.send(0, bytes: 100, ecn: 0, now: Self.start + .seconds(1)) == 1)
+    }
 }

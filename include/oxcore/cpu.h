@@ -16,6 +16,8 @@ extern "C" {
 enum {
     OX_CPU_AVX2 = 1,
     OX_CPU_AVX512 = 2, /**< what Ice Lake began with: F, BW, DQ, VL, VBMI and VNNI, and OX_CPU_AVX2 */
+    OX_CPU_SSSE3 = 4,
+    OX_CPU_GFNI = 8,   /**< for the vectors that the machine has otherwise */
 };
 
 /** The sets that this machine has. */

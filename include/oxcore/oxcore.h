@@ -9,6 +9,8 @@
  *     crypto.h   keys, AEADs, the handshake and its cookies
  *     wire.h     the bytes of OxTunnel: headers, frames, feedback, the handshake's payload
  *     path.h     what is in flight on a path, what became of it, and how fast it was delivered
+ *     rs.h       Reed-Solomon erasure code
+ *     repair.h   what repairs lost datagrams: copies, windows, and the solver
  *     flow.h     which class of traffic a packet is of
  *     queue.h    packets that wait for their path, and the pacer that says when it takes them
  *     tunnel.h   peers, sessions, routes and policy; a packet's way through the stages
@@ -67,7 +69,9 @@
 #include "path.h"
 #include "process.h"
 #include "queue.h"
+#include "repair.h"
 #include "ring.h"
+#include "rs.h"
 #include "tunnel.h"
 #include "wire.h"
 #include "worker.h"

@@ -69,6 +69,7 @@ typedef struct ox_buf {
     uint8_t local[16];   /**< our own outer address: where it came in, or where to leave from; zero for any */
     uint8_t *storage;    /**< `capacity` bytes, aligned to 64 */
     struct ox_pool *home; /**< the pool's: where it belongs */
+    uint32_t flow;       /**< inner packets: the ox_flow_hash() it was queued under; not cleared */
 } ox_buf;
 
 static inline uint32_t ox_buf_headroom(const ox_buf *buf) { return (uint32_t)(buf->data - buf->storage); }

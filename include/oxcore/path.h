@@ -23,6 +23,7 @@ enum {
     OX_REORDER_THRESHOLD_MIN = 3,  /**< a datagram is lost once one sent this much later has arrived (RFC 9002 section 6.1.1) */
     OX_REORDER_THRESHOLD_MAX = 1024, /**< what late arrivals can raise that to */
     OX_MTU_BASE = 1200,        /**< UDP payload bytes that every path carries */
+    OX_LOST_LISTED_MAX = 64,   /**< numbers that one feedback shows to be lost and that are told one by one */
     OX_BLACK_HOLE_LOSSES = 8,  /**< larger datagrams lost in a row that make a black hole */
 };
 
@@ -77,6 +78,7 @@ typedef struct ox_path_sample {
     uint64_t newly_acked;       /**< bytes; what came late after all included */
     uint64_t newly_lost;        /**< bytes */
     uint64_t newly_late;        /**< bytes of newly_acked that had been taken for lost: that loss was spurious */
+    uint64_t acked_count, lost_count, late_count; /**< likewise datagrams, MTU probes aside */
     uint64_t rate;              /**< bytes/s; 0 when there is no reliable one */
     uint64_t rate_delivered;    /**< RS.delivered: bytes over the interval */
     uint64_t interval_ns;       /**< RS.interval */
@@ -123,6 +125,8 @@ typedef struct ox_ledger_result {
     bool progress;          /**< a number larger than ever before was acknowledged */
     bool sampled;           /**< something was acknowledged or lost: `sample` holds */
     ox_path_sample sample;
+    uint32_t lost_listed;   /**< how many of `lost` hold: the first ones that were taken for lost now */
+    uint64_t lost[OX_LOST_LISTED_MAX];
 } ox_ledger_result;
 
 /**

@@ -14,6 +14,7 @@
 #include "packet.h"
 #include "path.h"
 #include "queue.h"
+#include "repair.h"
 #include "ring.h"
 #include "wire.h"
 
@@ -35,7 +36,12 @@ enum {
 };
 
 /** Features agreed in the handshake (Wire.md section 4.5). */
-enum { OX_FEATURE_BATCH = 1 << 0, OX_FEATURE_SPLIT = 1 << 1, OX_FEATURE_TRAIN = 1 << 2 };
+enum {
+    OX_FEATURE_BATCH = 1 << 0,
+    OX_FEATURE_SPLIT = 1 << 1,
+    OX_FEATURE_TRAIN = 1 << 2,
+    OX_FEATURE_REPAIR = 1 << 3,
+};
 
 /* ---- cryptokey routing -------------------------------------------------------------------------------------- */
 
@@ -104,10 +110,25 @@ typedef struct ox_path_limits {
     uint64_t answers_ns;    /**< `now_ns` of the sample that they answer; 0 for none */
 } ox_path_limits;
 
+/** What is repaired on a path. It holds for sessions that agreed to ::OX_FEATURE_REPAIR. All zero is nothing. */
+typedef struct ox_path_repair {
+    uint64_t watch; /**< 1: samples go up although there are no limits, and traffic is counted */
+    ox_repair_order classes[OX_CLASSES];
+} ox_path_repair;
+
+/** What a path carries, by class, as far as repair can tell; while it is watched. A datagram is of its most urgent class. */
+typedef struct ox_repair_traffic {
+    uint64_t sparse_symbols[OX_CLASSES], sparse_bytes[OX_CLASSES]; /**< datagrams of sparse flows, UDP payload bytes */
+    uint64_t sparse_gap_ns[OX_CLASSES];                            /**< ox_repair_pace_gap() */
+    uint64_t dense_symbols[OX_CLASSES], dense_bytes[OX_CLASSES];   /**< all others */
+} ox_repair_traffic;
+
 typedef struct ox_peer_report {
     ox_path_stats paths[OX_PATHS_MAX];
     ox_path_limits limits[OX_PATHS_MAX];
     ox_queue_class_report queues[OX_PATHS_MAX][OX_CLASSES];
+    ox_path_repair repair_orders[OX_PATHS_MAX];
+    ox_repair_report repairs[OX_PATHS_MAX];
     uint64_t packets_sent, packet_bytes_sent;         /**< inner packets */
     uint64_t packets_received, packet_bytes_received;
 } ox_peer_report;
@@ -162,6 +183,8 @@ typedef struct ox_activity {
     uint64_t numbers;           /**< packet numbers spent */
     /** Of the peer by now: inner packets sent, their bytes, the datagrams that carried them, and the bytes of those. */
     uint64_t carried_packets, carried_packet_bytes, carried_datagrams, carried_bytes;
+    ox_repair_traffic traffic;  /**< of the path by now; zero while it is not watched */
+    ox_repair_report repair;    /**< likewise */
 } ox_activity;
 
 typedef struct ox_event {
@@ -217,6 +240,8 @@ void ox_tunnel_use_session(ox_tunnel *tunnel, uint32_t local, bool confirm, uint
 void ox_tunnel_move_path(ox_tunnel *tunnel, uint32_t peer, uint32_t path, const ox_address *address);
 /** What the path may send from now on. */
 void ox_tunnel_set_limits(ox_tunnel *tunnel, uint32_t peer, uint32_t path, const ox_path_limits *limits, uint64_t now_ns);
+/** What of the path's traffic is repaired from now on. Values above their limits are taken as these. */
+void ox_tunnel_set_repair(ox_tunnel *tunnel, uint32_t peer, uint32_t path, const ox_path_repair *repair);
 void ox_tunnel_set_mtu(ox_tunnel *tunnel, uint32_t peer, uint32_t path, uint32_t size);
 void ox_tunnel_send_challenge(ox_tunnel *tunnel, uint32_t local, uint64_t token, const ox_address *to, uint64_t now_ns);
 void ox_tunnel_send_keepalive(ox_tunnel *tunnel, uint32_t local, uint64_t now_ns);

@@ -75,7 +75,9 @@ enum {
 typedef struct ox_replay {
     uint64_t next;                            /**< largest committed number plus one; 0 when there is none */
     uint32_t window;                          /**< numbers that are told apart, a power of two */
-    uint64_t bits[OX_REPLAY_WINDOW_MAX / 64]; /**< bit n % window: whether n arrived */
+    uint64_t bits[OX_REPLAY_WINDOW_MAX / 64]; /**< bit n % window: whether n arrived, or was recovered */
+    uint64_t recovered_until;                 /**< no recovered number is within the window once `next` is above this */
+    uint64_t recovered[OX_REPLAY_WINDOW_MAX / 64]; /**< bit n % window: whether n was recovered, and has not arrived itself */
 } ox_replay;
 
 /** An empty window of `window` numbers: a power of two from ::OX_REPLAY_WINDOW_MIN to ::OX_REPLAY_WINDOW_MAX. */
@@ -84,8 +86,14 @@ void ox_replay_init(ox_replay *replay, uint32_t window);
 OX_MUST_USE ox_verdict ox_replay_check(const ox_replay *replay, uint64_t number);
 /** Marks a number that ox_replay_check() passed as received. */
 void ox_replay_commit(ox_replay *replay, uint64_t number);
-/** Whether `number` arrived, as far as the window reaches. */
+/** Whether `number` arrived or was recovered, as far as the window reaches. */
 bool ox_replay_has(const ox_replay *replay, uint64_t number);
+/** Likewise commits a number below `next` that was recovered and did not arrive: feedback does not speak of it. */
+void ox_replay_recover(ox_replay *replay, uint64_t number);
+/** Whether `number` was recovered, and has not arrived itself. */
+bool ox_replay_recovered(const ox_replay *replay, uint64_t number);
+/** A number that was recovered and has arrived itself after all: false, and nothing changed, when `number` is none. */
+bool ox_replay_arrive(ox_replay *replay, uint64_t number);
 
 /* ---- variable-length integers ------------------------------------------------------------------------------- */
 
@@ -109,6 +117,9 @@ typedef enum ox_frame_type {
     OX_FRAME_CHALLENGE = 0x05, /**< 8 bytes to be sent back */
     OX_FRAME_ANSWER = 0x06,    /**< the 8 bytes */
     OX_FRAME_CLOSE = 0x07,     /**< one byte of reason */
+    OX_FRAME_COPY = 0x08,      /**< the symbol of another datagram (section 6.13) */
+    OX_FRAME_REPAIR = 0x09,    /**< a combination of symbols (section 6.14) */
+    OX_FRAME_REPAIRED = 0x0a,  /**< what was recovered, and what is wanted (section 6.15) */
     OX_FRAME_PACKET = 0x100,   /**< not a number of the wire: a raw inner packet up to the end (section 6.1) */
 } ox_frame_type;
 
@@ -129,6 +140,55 @@ OX_MUST_USE ox_verdict ox_frame_read(const uint8_t *bytes, size_t len, size_t *o
 
 /** Writes type and length of a frame whose body of `body_len` bytes (below 16,384) follows: always 3 bytes. */
 uint32_t ox_frame_write_head(uint8_t *out, ox_frame_type type, size_t body_len);
+
+/* ---- repair (Wire.md sections 6.13 to 6.15) ----------------------------------------------------------------- */
+
+enum {
+    OX_COPIES_MAX = 16,            /**< COPY frames that are read of one datagram; and one REPAIR frame */
+    OX_COPY_HEAD_MAX = OX_VARINT_MAX + 2, /**< bytes of a COPY frame's body in front of the content */
+    OX_REPAIR_MAP_WORDS = 3,       /**< numbers that a REPAIR frame can cover lie in so many words of bits */
+    OX_REPAIR_COVERED_MAX = 64,    /**< numbers that it covers */
+    OX_REPAIR_BODY_HEAD_MAX = OX_VARINT_MAX + 2 + 8 * OX_REPAIR_MAP_WORDS, /**< bytes of its body in front of the parity */
+    OX_REPAIRED_BYTES_MAX = 1 + OX_FRAME_FIXED_LENGTH_BYTES + 6 * OX_VARINT_MAX, /**< of a whole REPAIRED frame */
+};
+
+typedef struct ox_copy_frame {
+    uint64_t distance;      /**< own packet number less that of the symbol; not 0 */
+    bool difference;        /**< the content is a difference from the raw packet that the datagram ends with */
+    bool resent;            /**< it was sent again on request */
+    bool is_car;
+    uint8_t car;            /**< when `is_car`: the byte that the car's header ended with */
+    const uint8_t *content;
+    size_t len;
+} ox_copy_frame;
+
+/** Writes the body of a COPY frame up to the content; returns its bytes. */
+uint32_t ox_copy_write_head(const ox_copy_frame *copy, uint8_t out[OX_COPY_HEAD_MAX]);
+/** Reads the body of a COPY frame of the datagram `number`. ::OX_PASS or ::OX_DROP_REPAIR_MALFORMED. */
+OX_MUST_USE ox_verdict ox_copy_read(const uint8_t *body, size_t len, uint64_t number, ox_copy_frame *copy);
+
+typedef struct ox_repair_frame {
+    uint64_t distance;      /**< own packet number less the first one that it covers */
+    uint64_t map[OX_REPAIR_MAP_WORDS]; /**< bit i: the i-th number from the first one is covered; bit 0 is set */
+    uint8_t seed;
+    const uint8_t *parity;
+    size_t len;             /**< of it, 3 or more */
+} ox_repair_frame;
+
+/** Writes the body of a REPAIR frame up to the parity; returns its bytes. */
+uint32_t ox_repair_write_head(const ox_repair_frame *repair, uint8_t out[OX_REPAIR_BODY_HEAD_MAX]);
+/** Reads the body of a REPAIR frame of the datagram `number`. ::OX_PASS or ::OX_DROP_REPAIR_MALFORMED. */
+OX_MUST_USE ox_verdict ox_repair_read(const uint8_t *body, size_t len, uint64_t number, ox_repair_frame *repair);
+
+typedef struct ox_repaired {
+    uint64_t gap_us;        /**< feedback on a gap is wanted after so long; 0: as on all else */
+    uint64_t by_copy, by_window, by_resend, late, given_up; /**< since the session began */
+} ox_repaired;
+
+/** Writes a whole REPAIRED frame; returns its bytes. */
+uint32_t ox_repaired_write(const ox_repaired *repaired, uint8_t out[OX_REPAIRED_BYTES_MAX]);
+/** Reads the body of a REPAIRED frame; what a later version adds behind it is skipped. ::OX_PASS or ::OX_DROP_REPAIR_MALFORMED. */
+OX_MUST_USE ox_verdict ox_repaired_read(const uint8_t *body, size_t len, ox_repaired *repaired);
 
 /* ---- feedback (Wire.md section 6.5) ------------------------------------------------------------------------- */
 
@@ -157,7 +217,10 @@ typedef struct ox_feedback {
 uint32_t ox_feedback_write(const ox_feedback *feedback, uint8_t *out, size_t room);
 /** Reads the body of a FEEDBACK frame. ::OX_PASS or ::OX_DROP_FRAME_MALFORMED. */
 OX_MUST_USE ox_verdict ox_feedback_read(const uint8_t *body, size_t len, ox_feedback *feedback);
-/** The ranges of the window that reach to `floor` or above, newest first, as many as fit in ::OX_FEEDBACK_RANGES_MAX. */
+/**
+ * The ranges of the window that reach to `floor` or above, newest first, as many as fit in ::OX_FEEDBACK_RANGES_MAX. What was
+ * recovered has not arrived.
+ */
 void ox_feedback_from_replay(const ox_replay *replay, uint64_t floor, ox_feedback *feedback);
 
 /* ---- handshake payload (Wire.md section 4.5) ---------------------------------------------------------------- */

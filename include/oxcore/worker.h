@@ -37,6 +37,7 @@ typedef enum OX_CLOSED_ENUM ox_order_kind {
     OX_ORDER_MOVE_PATH,      /**< peer, path, address */
     OX_ORDER_SET_MTU,        /**< peer, path, size */
     OX_ORDER_SET_LIMITS,     /**< peer, path, limits */
+    OX_ORDER_SET_REPAIR,     /**< peer, path, repair */
     OX_ORDER_CHALLENGE,      /**< session, token, address */
     OX_ORDER_KEEPALIVE,      /**< session */
     OX_ORDER_PROBE,          /**< session, size */
@@ -57,6 +58,7 @@ typedef struct ox_order {
     void *object;
     ox_address address;
     ox_path_limits limits;
+    ox_path_repair repair;
     uint8_t datagram[OX_HANDSHAKE_MAX];
 } ox_order;
 

@@ -15,8 +15,8 @@ struct Oxbench: ParsableCommand {
         version: "oxbench \(OxidizeVersion.current)",
         // One file a command, in Commands/.
         subcommands: [
-            Link.self, Flow.self, Wire.self, Flood.self, Demo.self, Tunnel.self, Load.self, CC.self, AB.self, Kernels.self,
-            Table.self,
+            Link.self, Flow.self, Wire.self, Flood.self, Demo.self, Tunnel.self, Load.self, CC.self, AB.self, Repair.self, Kernels.self,
+            RS.self, Table.self,
         ]
     )
 

@@ -211,6 +211,23 @@ static void what_is_written_always_fits_the_headroom(void **state) {
     assert_true(ox_feedback_write(&f, out, sizeof out) > 0);
 }
 
+static void what_was_recovered_is_in_no_range(void **state) {
+    (void)state;
+    static ox_replay replay;
+    ox_replay_init(&replay, 256);
+    for (uint64_t n = 0; n < 200; n++)
+        if (n != 90 && n != 150) ox_replay_commit(&replay, n);
+    ox_replay_recover(&replay, 90);
+    ox_replay_recover(&replay, 150);
+    ox_feedback f;
+    ox_feedback_from_replay(&replay, 0, &f);
+    assert_int_equal(3, f.count);
+    assert_true(f.ranges[0].first == 151 && f.ranges[1].last == 149 && f.ranges[1].first == 91 && f.ranges[2].last == 89);
+    assert_true(ox_replay_arrive(&replay, 150));
+    ox_feedback_from_replay(&replay, 0, &f);
+    assert_int_equal(2, f.count);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranges_equal_a_scan),
@@ -220,6 +237,7 @@ int main(void) {
         cmocka_unit_test(feedback_comes_back_in_any_room),
         cmocka_unit_test(malformed_feedback_is_refused),
         cmocka_unit_test(what_is_written_always_fits_the_headroom),
+        cmocka_unit_test(what_was_recovered_is_in_no_range),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -157,12 +157,44 @@ static void every_jump_clears_what_it_passes(void **state) {
     }
 }
 
+/* What was recovered is taken, and is told from what arrived until it does; nothing of it is left when the window has passed. */
+static void recovered_numbers_are_told_from_those_that_arrived(void **state) {
+    (void)state;
+    enum { NUMBERS = 3000, NONE = 0, ARRIVED, RECOVERED };
+    static ox_replay replay;
+    static uint8_t is[NUMBERS + 400];
+    uint32_t seed = 1;
+    memset(is, NONE, sizeof is);
+    ox_replay_init(&replay, 128);
+    for (uint64_t next = 0; next < NUMBERS; next = replay.next) {
+        seed = seed * 1664525 + 1013904223;
+        uint64_t number = next - seed / 64 % (next < 128 ? next + 1 : 128); // some number of the window, or the next one
+        if (seed >> 20 & 1) number = next + (seed >> 28 == 0 ? seed / 64 % 200 : seed / 64 % 3);
+        if (number >= next || is[number] == NONE) {
+            bool recovers = number < next && (seed >> 21 & 1) != 0;
+            if (recovers) ox_replay_recover(&replay, number);
+            else ox_replay_commit(&replay, number);
+            is[number] = recovers ? RECOVERED : ARRIVED;
+        } else {
+            assert_true(ox_replay_arrive(&replay, number) == (is[number] == RECOVERED));
+            is[number] = ARRIVED;
+        }
+        uint64_t first = replay.next > 128 ? replay.next - 128 : 0;
+        for (uint64_t m = first; m < replay.next; m++) {
+            assert_true(ox_replay_has(&replay, m) == (is[m] != NONE));
+            assert_true(ox_replay_recovered(&replay, m) == (is[m] == RECOVERED));
+        }
+        if (first > 0) assert_false(ox_replay_recovered(&replay, first - 1) || ox_replay_arrive(&replay, first - 1));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(long_runs_equal_the_definition),
         cmocka_unit_test(every_order_of_arrival),
         cmocka_unit_test(the_window_ends_where_it_says),
         cmocka_unit_test(every_jump_clears_what_it_passes),
+        cmocka_unit_test(recovered_numbers_are_told_from_those_that_arrived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,6 +45,28 @@ static void a_full_batch_says_there_is_more(void **state) {
     sides_finish(&t);
 }
 
+static void orders_to_repair_are_taken_within_their_limits(void **state) {
+    (void)state;
+    sides t;
+    sides_begin(&t);
+    ox_order repair = {.kind = OX_ORDER_SET_REPAIR, .peer = 5, .repair = {.watch = 1}};
+    repair.repair.classes[OX_CLASS_GAMING] = (ox_repair_order){.copies = 2, .offsets = {1, 3}, .deadline_ns = 70000000};
+    repair.repair.classes[OX_CLASS_BULK] =
+        (ox_repair_order){.copies = 99, .permille = 1 << 20, .window = 1000, .interleave = 1000, .resend = 1};
+    order(&t.a, repair);
+    repair.peer = 6; // nobody
+    order(&t.a, repair);
+    turn(&t, &t.a);
+    ox_peer_report report;
+    ox_peer_status(t.a.peer, &report);
+    const ox_path_repair *is = &report.repair_orders[0];
+    assert_memory_equal(&repair.repair.classes[OX_CLASS_GAMING], &is->classes[OX_CLASS_GAMING], sizeof(ox_repair_order));
+    const ox_repair_order most = {.copies = OX_REPAIR_COPIES_MAX, .permille = OX_REPAIR_PERMILLE_MAX,
+                                  .window = OX_REPAIR_WINDOW_MAX, .interleave = OX_REPAIR_INTERLEAVE_MAX, .resend = 1};
+    assert_memory_equal(&most, &is->classes[OX_CLASS_BULK], sizeof most);
+    sides_finish(&t);
+}
+
 static void the_next_deadline_is_told(void **state) {
     (void)state;
     sides t;
@@ -249,6 +271,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(packets_cross),
         cmocka_unit_test(a_full_batch_says_there_is_more),
+        cmocka_unit_test(orders_to_repair_are_taken_within_their_limits),
         cmocka_unit_test(the_next_deadline_is_told),
         cmocka_unit_test(what_ports_refuse_is_counted),
         cmocka_unit_test(orders_that_cannot_be_give_their_object_back),

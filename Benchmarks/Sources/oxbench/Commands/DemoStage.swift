@@ -8,6 +8,8 @@ struct DemoStage {
     private static let badLink = ["--delay", "20ms", "--loss", "1%", "--rate", "100mbit", "--seed", "\(seed)"]
     /// That of the game beside an upload: slow, with the buffer of 300 ms that slow links tend to have.
     private static let slowLink = ["--delay", "20ms", "--rate", "20mbit", "--queue", "750000b", "--seed", "\(seed)"]
+    /// That of the game with more loss.
+    private static let lossyLink = ["--delay", "20ms", "--loss", "5%", "--rate", "100mbit", "--seed", "\(seed)"]
     static let seed = 1
     static let relayOutside = "10.77.0.2"
     static let serverAddress = "10.78.0.2"
@@ -43,7 +45,9 @@ struct DemoStage {
             narrator.say("Leaving out wireguard-go: it is not installed (Debian: wireguard-go, wireguard-tools)")
             wireGuard = DemoColumn(name: "wireguard-go")
         }
-        let own = try column("Oxidize", places) { try $0.startOxidize(places) }
+        var own = try column("Oxidize", places) { try $0.startOxidize(places) }
+        narrator.say("The same without repair (repair = \"off\" in [features])")
+        try playOverLoss(&own, places, \.overLossWithoutRepair) { try $0.startOxidize(places, repairs: false) }
         return [direct, wireGuard, own]
     }
 
@@ -87,7 +91,24 @@ struct DemoStage {
             column.figures?.beside = try DemoTraffic(stage: self, places: places).measureBesideUpload()
             return tunnel
         }
+        narrator.say("And over a third link: 40 ms round trip, 5 % loss each way")
+        try playOverLoss(&column, places, \.overLoss, open)
         return column
+    }
+
+    /// The game over the link with more loss, for one of the column's figures.
+    private func playOverLoss(
+        _ column: inout DemoColumn, _ places: Places, _ figure: WritableKeyPath<DemoFigures, DemoOverLoss?>,
+        _ open: (DemoStage) throws -> Tunnel?
+    ) throws {
+        var quiet = self
+        quiet.narrator = Narrator.silent
+        let link = try over(Self.lossyLink, places) {
+            let tunnel = try open(quiet)
+            column.figures?[keyPath: figure] = try DemoTraffic(stage: self, places: places).measureOverLoss()
+            return tunnel
+        }
+        column.lossyLinks.append(link)
     }
 
     /// Starts a link, and stops it behind the tunnel that `body` has opened.

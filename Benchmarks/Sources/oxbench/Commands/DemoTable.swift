@@ -5,6 +5,8 @@ struct DemoColumn {
     var link: LinkReport?
     /// Of the link that an upload fills.
     var slowLink: LinkReport?
+    /// Of those with more loss.
+    var lossyLinks: [LinkReport] = []
 
     var result: Report.Result {
         [
@@ -21,6 +23,10 @@ struct DemoColumn {
             "game_p50_while_uploading_ms": number(figures?.beside?.delayMedianMilliseconds),
             "game_p99_while_uploading_ms": number(figures?.beside?.delayP99Milliseconds),
             "upload_goodput_mbit_per_s": number(figures?.beside?.uploadMegabitsPerSecond),
+            "game_lost_at_5_percent_loss_percent": number(figures?.overLoss?.gameLostPercent),
+            "wire_bytes_per_game_packet_at_5_percent_loss": number(figures?.overLoss?.wireBytesPerGamePacket),
+            "game_lost_without_repair_percent": number(figures?.overLossWithoutRepair?.gameLostPercent),
+            "wire_bytes_per_game_packet_without_repair": number(figures?.overLossWithoutRepair?.wireBytesPerGamePacket),
             "link_lost_packets": integer(link?.lostPackets),
             "link_queue_full_packets": integer(link?.queueFullPackets),
             "link_own_lost_packets": integer(link?.ownLostPackets),
@@ -53,6 +59,10 @@ struct DemoTable {
             ("TCP throughput, Mbit/s [2]", { tenths($0.transferMegabitsPerSecond) }),
             ("bytes on the wire per game packet [3]", { tenths($0.wireBytesPerGamePacket) }),
             ("game p99 while uploading, ms [4]", { $0.beside.map { tenths($0.delayP99Milliseconds) } ?? "-" }),
+            ("game lost at 5 % loss, % [5]", { $0.overLoss.map { hundredths($0.gameLostPercent) } ?? "-" }),
+            ("  bytes on the wire per packet [3]", { $0.overLoss.map { tenths($0.wireBytesPerGamePacket) } ?? "-" }),
+            ("game lost there without repair, %", { $0.overLossWithoutRepair.map { hundredths($0.gameLostPercent) } ?? "-" }),
+            ("  bytes on the wire per packet [3]", { $0.overLossWithoutRepair.map { tenths($0.wireBytesPerGamePacket) } ?? "-" }),
         ]
     }
 
@@ -76,11 +86,12 @@ struct DemoTable {
             "One run over a link of 40 ms RTT, 1 % loss each way and 100 Mbit/s, from the same seed for each column.",
             "[1] Oxidize: as it reports it. wireguard-go: the time of the first ping less the median RTT.",
             "[2] With this machine's congestion control, \(congestionControl).",
-            "[3] IP packets that the client sent over the link during the game, headers and feedback included.",
+            "[3] IP packets that the client sent over the link during the game, headers, feedback and repair included.",
             "[4] One way, over a link of 40 ms RTT and 20 Mbit/s whose buffer of 300 ms a TCP upload (cubic) fills.",
+            "[5] Over a link of 40 ms RTT with 5 % loss each way, from the first packet on.",
         ]
         return notes + columns.flatMap { column in
-            [column.link, column.slowLink].compactMap { $0.flatMap { doubt(column.name, $0) } }
+            ([column.link, column.slowLink] + column.lossyLinks).compactMap { $0.flatMap { doubt(column.name, $0) } }
         }
     }
 
@@ -95,6 +106,11 @@ struct DemoTable {
     }
 
     private func spaces(_ count: Int) -> String { String(repeating: " ", count: count) }
+
+    private static func hundredths(_ value: Double) -> String {
+        let hundredths = Int((value * 100).rounded())
+        return "\(hundredths / 100).\(hundredths % 100 / 10)\(hundredths % 10)"
+    }
 
     private static func tenths(_ value: Double) -> String {
         let tenths = Int((value * 10).rounded())

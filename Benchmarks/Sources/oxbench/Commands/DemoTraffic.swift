@@ -14,6 +14,15 @@ struct DemoFigures {
     var congestionControl: String?
     var wireBytesPerGamePacket: Double
     var beside: DemoBesideUpload?
+    var overLoss: DemoOverLoss?
+    /// Nil for what repairs nothing anyway.
+    var overLossWithoutRepair: DemoOverLoss?
+}
+
+/// A game over the link with more loss.
+struct DemoOverLoss {
+    var gameLostPercent: Double
+    var wireBytesPerGamePacket: Double
 }
 
 /// A game beside an upload that fills the slow link.
@@ -46,7 +55,7 @@ struct DemoTraffic {
         let p99 = times[(times.count * 99 + 99) / 100 - 1]
 
         narrator.say("A game: 60 packets a second of 64 to 200 bytes, for \(stage.lengths.gameSeconds) s")
-        let game = try playGame()
+        let game = try playGame(seconds: stage.lengths.gameSeconds)
         narrator.say("A TCP transfer: iperf3, for \(stage.lengths.transferSeconds) s")
         let end = try traffic.transfer(.seconds(stage.lengths.transferSeconds)).end
         return DemoFigures(
@@ -70,8 +79,16 @@ struct DemoTraffic {
             uploadMegabitsPerSecond: outcome.uploadBitsPerSecond / 1e6)
     }
 
-    private func playGame() throws -> (sent: UInt64, lost: UInt64, wireBytes: Double) {
-        let duration = stage.lengths.gameSeconds
+    func measureOverLoss() throws -> DemoOverLoss {
+        // As above; some get lost.
+        _ = try traffic.ping(count: 5, interval: 0.02)
+        narrator.say("A game, for \(stage.lengths.lossySeconds) s")
+        let game = try playGame(seconds: stage.lengths.lossySeconds)
+        return DemoOverLoss(
+            gameLostPercent: 100 * Double(game.lost) / Double(max(1, game.sent)), wireBytesPerGamePacket: game.wireBytes)
+    }
+
+    private func playGame(seconds duration: Int) throws -> (sent: UInt64, lost: UInt64, wireBytes: Double) {
         let before = try places.client.counters(of: "link0", children).sentBytes
         var after: UInt64 = 0
         let flow = try traffic.flow(["--profile", "game", "--duration", "\(duration)s"], seconds: Double(duration)) {

@@ -34,7 +34,9 @@ extension DemoStage {
 
     // MARK: Oxidize
 
-    func startOxidize(_ places: Places) throws -> Tunnel {
+    /// - Parameter repairs: losses are repaired, as by default.
+    func startOxidize(_ places: Places, repairs: Bool = true) throws -> Tunnel {
+        let features = repairs ? "" : "\n\n[features]\nrepair = \"off\""
         narrator.say("Making keys, and writing the files of the relay and of the client")
         let clientKey = try ends.makeKey("ox-client")
         let relayKey = try ends.makeKey("ox-relay")
@@ -53,7 +55,7 @@ extension DemoStage {
             [[peer]]
             name = "client"
             public-key = "\(clientKey)"
-            allowed-ips = "\(Self.clientInside)/32"
+            allowed-ips = "\(Self.clientInside)/32"\(features)
             """)
         let client = try startOxidize(
             "client", places.client,
@@ -67,7 +69,7 @@ extension DemoStage {
             name = "relay"
             public-key = "\(relayKey)"
             endpoint = "\(Self.relayOutside):\(Self.port)"
-            allowed-ips = ["\(Self.relayInside)/32", "\(Self.serverNetwork)"]
+            allowed-ips = ["\(Self.relayInside)/32", "\(Self.serverNetwork)"]\(features)
             """)
         let handshake = try ends.connection("ox-client", of: client).handshake_ms
         narrator.say("The client and the relay have agreed on keys")

@@ -46,12 +46,15 @@ struct Kernels: ParsableCommand {
 }
 
 /// One variant of an operation, and what its rounds gave. The list that it points into outlives it.
-@safe private struct Kernel {
+@safe struct Kernel {
     let operation: String
     let variant: String
     let baseline: String
     private let kernel: UnsafePointer<lab_kernel>
-    private var rounds: [Double] = []
+    /// Nanoseconds of one operation, as the rounds gave them.
+    private(set) var rounds: [Double] = []
+    /// What one operation works on; 0 where that means nothing.
+    var bytes: UInt32 { unsafe kernel.pointee.bytes }
 
     init(_ kernel: UnsafePointer<lab_kernel>) {
         unsafe self.kernel = unsafe kernel

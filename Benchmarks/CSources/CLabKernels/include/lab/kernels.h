@@ -34,6 +34,9 @@ typedef struct lab_kernels {
 /** All that this machine can run. False, and lab_problem() says why, when the library does not start. */
 bool lab_kernels_find(lab_kernels *kernels);
 
+/** The erasure code's alone, each beside ISA-L; `bytes` is what of data one operation codes, or 0. */
+bool lab_kernels_find_rs(lab_kernels *kernels);
+
 /** How many there are, and their names. */
 static inline size_t lab_kernels_count(const lab_kernels *kernels) { return kernels->count; }
 static inline const lab_kernel *lab_kernels_at(const lab_kernels *kernels, size_t index) { return &kernels->list[index]; }
