@@ -23,6 +23,7 @@ SHELL := /bin/bash
 
 .PHONY: deps build test demo bench liboxcore.a install uninstall tidy fuzz clean help FORCE
 .PHONY: test-tidy test-c test-ring test-fuzz-corpora test-library test-swift test-consumer test-end-to-end
+.PHONY: conformance
 .PHONY: install-library install-programs
 
 define heading
@@ -196,6 +197,14 @@ test: deps ## run everything that CI runs
 	@$(MAKE) --no-print-directory test-consumer
 	$(call heading,End to end)
 	@$(MAKE) --no-print-directory test-end-to-end
+
+# The captures are not part of the project: a folder of them is named by DATA.
+build/conformance: $(wildcard Tests/Conformance/*) $(OBJECTS_address) | deps
+	@$(COMPILE_address) $(wildcard Tests/Conformance/*.c) $(OBJECTS_address) $(LINK) $(LIBS) -o $@
+
+conformance: ## decompress the reference captures of DATA=DIR, and print counts per profile
+	@if [ ! -d "$(DATA)" ]; then echo "conformance: SKIP: no captures; name their folder: make conformance DATA=DIR"; exit 0; fi; \
+	$(MAKE) --no-print-directory build/conformance && build/conformance "$(DATA)" all
 
 # Runs every program of $(1), goes on after a failure, and fails in the end with the list of those that failed.
 define run_all

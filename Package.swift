@@ -54,6 +54,7 @@ let package = Package(
         room("COxFlow", ["COxPacket", "COxBase"]),
         room("COxQueue", ["COxFlow", "COxPacket", "COxBase"]),
         room("COxFEC", ["COxBase"]),
+        room("COxROHC", ["COxPacket", "COxBase"]),
         room("COxTunnel", ["COxPacket", "COxCrypto", "COxWire", "COxPath", "COxFlow", "COxQueue", "COxFEC", "COxBase"]),
         room("COxIO", ["COxPacket", "COxBase"]),
         room("COxWorker", ["COxTunnel", "COxIO", "COxPacket", "COxBase"]),
@@ -63,7 +64,7 @@ let package = Package(
             "OxCore",
             [
                 "OxModel", "COxBase", "COxPacket", "COxCrypto", "COxWire", "COxPath", "COxFlow", "COxQueue",
-                "COxFEC", "COxTunnel", "COxIO", "COxWorker",
+                "COxFEC", "COxROHC", "COxTunnel", "COxIO", "COxWorker",
             ]),
         module("OxConfiguration", ["OxModel", .product(name: "TOMLKit", package: "TOMLKit")]),
         module("OxCongestion", ["OxModel"]),

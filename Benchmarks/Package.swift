@@ -36,10 +36,11 @@ let package = Package(
         lab("CLabFlood", ["CLabBase"]),
         // The rooms' functions come with OxCore; their headers by its own oxcore/, one line each.
         lab("CLabKernels", ["CLabBase", .product(name: "OxCore", package: "oxidize")], libraries: ["isal"]),
+        lab("CLabRohc", ["CLabBase", .product(name: "OxCore", package: "oxidize")]),
         .executableTarget(
             name: "oxbench",
             dependencies: [
-                "CLabBase", "CLabLink", "CLabFlow", "CLabFlood", "CLabKernels",
+                "CLabBase", "CLabLink", "CLabFlow", "CLabFlood", "CLabKernels", "CLabRohc",
                 .product(name: "Oxidize", package: "oxidize"),
                 .product(name: "OxCore", package: "oxidize"),
                 .product(name: "OxSimulation", package: "oxidize"),

@@ -96,6 +96,6 @@ public struct RepairCounts: Equatable, Sendable {
     public init() {}
 
     public var bytesSpent: UInt64 { copyBytes + windowBytes + resentBytes }
-    public var peerRecovered: UInt64 { peerByCopy + peerByWindow + peerByResend }
+    public var peerRecovered: UInt64 { peerByCopy &+ peerByWindow &+ peerByResend }
     public var recovered: UInt64 { byCopy + byWindow + byResend }
 }

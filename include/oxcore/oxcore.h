@@ -13,6 +13,7 @@
  *     repair.h   what repairs lost datagrams: copies, windows, and the solver
  *     flow.h     which class of traffic a packet is of
  *     queue.h    packets that wait for their path, and the pacer that says when it takes them
+ *     rohc.h     headers of inner packets, compressed and rebuilt
  *     tunnel.h   peers, sessions, routes and policy; a packet's way through the stages
  *     io.h       TUN devices, UDP sockets, and ports in memory
  *     worker.h   one turn of one thread: orders in, packets through, events out
@@ -71,6 +72,7 @@
 #include "queue.h"
 #include "repair.h"
 #include "ring.h"
+#include "rohc.h"
 #include "rs.h"
 #include "tunnel.h"
 #include "wire.h"

@@ -16,7 +16,7 @@ struct Oxbench: ParsableCommand {
         // One file a command, in Commands/.
         subcommands: [
             Link.self, Flow.self, Wire.self, Flood.self, Demo.self, Tunnel.self, Load.self, CC.self, AB.self, Repair.self, Kernels.self,
-            RS.self, Table.self,
+            RS.self, Rohc.self, Table.self,
         ]
     )
 

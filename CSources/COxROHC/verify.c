@@ -1,0 +1,50 @@
+#include "decompressor.h"
+
+/* The last IP header, and the offset of what is behind it and its extension headers. False: the checksum is over a destination
+   that is not in it, or there is no IP header. */
+static bool innermost(const uint8_t *header, uint32_t bytes, uint32_t *ip, uint32_t *transport, uint8_t *protocol) {
+    uint32_t at = 0;
+    for (;;) {
+        *ip = at;
+        const uint8_t version = at < bytes ? header[at] >> 4 : 0;
+        if (version == 4 && bytes - at >= IPV4_BYTES) {
+            *protocol = header[at + 9];
+            at += 4u * (header[at] & 0x0F);
+        } else if (version == 6 && bytes - at >= IPV6_BYTES) {
+            *protocol = header[at + 6];
+            at += IPV6_BYTES;
+            while (*protocol == PROTO_HOP_BY_HOP || *protocol == PROTO_ROUTING || *protocol == PROTO_DESTINATION ||
+                   *protocol == PROTO_AH) {
+                if (at + 8 > bytes || (*protocol == PROTO_ROUTING && header[at + 3] != 0)) return false;
+                const uint32_t count = *protocol == PROTO_AH ? 4u * (header[at + 1] + 2u) : 8u * (header[at + 1] + 1u);
+                *protocol = header[at];
+                at += count;
+            }
+        } else {
+            return false;
+        }
+        *transport = at;
+        if (*protocol != PROTO_IPV4 && *protocol != PROTO_IPV6) return at <= bytes;
+        if (at >= bytes) return false;
+    }
+}
+
+bool rohc_checksum_right(const ox_rohc_decompressed *out) {
+    uint32_t ip, transport;
+    ox_headers headers = {0};
+    if (!innermost(out->header, out->header_bytes, &ip, &transport, &headers.protocol)) return true;
+    headers.version = out->header[ip] >> 4;
+    const uint8_t *behind = out->header + transport;
+    const uint32_t bytes = out->header_bytes - transport, total = bytes + out->payload_bytes;
+    if (headers.protocol == PROTO_UDP) {
+        if (bytes < UDP_BYTES || ox_load_be16(behind + 4) != total) return true;
+        if (ox_load_be16(behind + 6) == 0) return headers.version == 4;
+    } else if (headers.protocol != PROTO_TCP || bytes < TCP_BYTES) {
+        return true;
+    }
+    /* The headers end at an even offset, so the payload's sum goes on from theirs. */
+    uint32_t sum = ox_checksum_pseudo(out->header + ip, &headers, total);
+    sum = ox_checksum_add(behind, bytes, sum);
+    sum = ox_checksum_add(out->payload, out->payload_bytes, sum);
+    return ox_checksum_finish(sum) == 0;
+}
