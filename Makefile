@@ -36,7 +36,7 @@ PARALLEL = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo "  variables: CC CFLAGS PREFIX=$(PREFIX) DESTDIR FUZZ_SECONDS=$(FUZZ_SECONDS) JOBS=$(JOBS)"
+	@echo "  variables: CC CFLAGS PREFIX=$(PREFIX) DESTDIR FUZZ_SECONDS=$(FUZZ_SECONDS) JOBS=$(JOBS) DATA"
 
 # ---------------------------------------------------------------------------------------------------- dependencies
 
@@ -203,7 +203,10 @@ build/conformance: $(wildcard Tests/Conformance/*) $(OBJECTS_address) | deps
 	@$(COMPILE_address) $(wildcard Tests/Conformance/*.c) $(OBJECTS_address) $(LINK) $(LIBS) -o $@
 
 conformance: ## decompress the reference captures of DATA=DIR, and print counts per profile
-	@if [ ! -d "$(DATA)" ]; then echo "conformance: SKIP: no captures; name their folder: make conformance DATA=DIR"; exit 0; fi; \
+	@if [ -z "$(DATA)" ]; then echo "conformance: SKIP: no captures; name their folder: make conformance DATA=DIR"; exit 0; fi; \
+	if [ ! -d "$(DATA)" ]; then \
+	  echo "conformance: '$(DATA)' is no folder: name the one that the captures are in" >&2; exit 1; \
+	fi; \
 	$(MAKE) --no-print-directory build/conformance && build/conformance "$(DATA)" all
 
 # Runs every program of $(1), goes on after a failure, and fails in the end with the list of those that failed.

@@ -7,8 +7,8 @@ struct Oxbench: ParsableCommand {
         commandName: "oxbench",
         abstract: "Measures Oxidize, and emulates the links to measure it on.",
         discussion: """
-            Every command takes --json and then prints one object with command, commit, machine and results: an \
-            array of flat objects whose keys carry the unit.
+            Every command that measures takes --json and then prints one object with command, commit, machine and \
+            results: an array of flat objects whose keys carry the unit.
 
             Exit codes: 0 measured; 1 could not measure; 64 wrong usage.
             """,
