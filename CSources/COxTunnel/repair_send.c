@@ -2,7 +2,6 @@
 #include "repair.h"
 
 enum {
-    URGENT = 1 << OX_CLASS_GAMING | 1 << OX_CLASS_REALTIME,
     OWED_MOST = 32,     /**< REPAIR datagrams of a class that wait to be sent */
     MEASURED = 16,      /**< symbols from which the time between them is reckoned */
     UNIT = 1000,        /**< of credit: one datagram */
@@ -15,7 +14,6 @@ static const uint64_t PAUSE_NS = 100 * (uint64_t)OX_NS_PER_MS;  /**< a longer on
 static const uint64_t SILENCE_NS = 4 * (uint64_t)OX_NS_PER_SECOND;
 static const uint64_t CLOSE_LEAST_NS = OX_NS_PER_MS;
 static const uint64_t CLOSE_MOST_NS = 20 * (uint64_t)OX_NS_PER_MS;
-static const uint64_t AGAIN_NS = OX_NS_PER_MS; /**< when to look again whether the path's window has opened */
 
 static void look_at(ox_tunnel *tunnel, ox_session *session, uint64_t due_ns) {
     if (due_ns >= session->repair_due_ns) return;
@@ -175,7 +173,8 @@ static void resend(ox_tunnel *tunnel, ox_session *session, uint32_t place, const
     buf->len += head_bytes;
     memcpy(buf->data + buf->len, symbol->content, symbol->len);
     buf->len += symbol->len;
-    if (buf->len > ox_session_room_whole(session)) {
+    if (buf->len > ox_session_room_whole(session)) { // the path has become narrower
+        ox_count(&path->repairs.crowded, 1);
         ox_pool_put(tunnel->is.pool, buf);
         return;
     }
@@ -190,9 +189,9 @@ static void resend(ox_tunnel *tunnel, ox_session *session, uint32_t place, const
 /** Whether a datagram of the class may leave now; if not, it is looked at again. */
 static bool may_leave(ox_tunnel *tunnel, ox_session *session, uint8_t class_, uint64_t now_ns) {
     ox_path *path = &session->peer->paths[session->is.path];
-    if (ox_serve_allows(tunnel, path, session, (URGENT >> class_ & 1) != 0, now_ns)) return true;
-    uint64_t due_ns = ox_pacer_ready(&path->pacer, now_ns) ? now_ns + AGAIN_NS : ox_pacer_due(&path->pacer);
-    look_at(tunnel, session, due_ns > now_ns ? due_ns : now_ns + AGAIN_NS);
+    if (ox_serve_allows(tunnel, path, session, (OX_URGENT >> class_ & 1) != 0, now_ns)) return true;
+    uint64_t due_ns = ox_pacer_ready(&path->pacer, now_ns) ? now_ns + OX_AGAIN_NS : ox_pacer_due(&path->pacer);
+    look_at(tunnel, session, due_ns > now_ns ? due_ns : now_ns + OX_AGAIN_NS);
     return false;
 }
 

@@ -8,13 +8,11 @@
 
 enum {
     ALL = (1 << OX_CLASSES) - 1,
-    URGENT = 1 << OX_CLASS_GAMING | 1 << OX_CLASS_REALTIME,
     COMPANY_MIN = 128,   /**< free bytes in a datagram that are worth to wait for a part of the next packet */
     FLOOR_DATAGRAMS = 2, /**< CoDel holds nothing against a queue that the path empties in the time of so many */
 };
 
 /** How soon urgent packets are looked at again that have used their share of the rate up. */
-static const uint64_t URGENT_AGAIN_NS = OX_NS_PER_MS;
 
 /**
  * Bytes that may leave at once. Where the largest send is shorter than a millisecond at the path's rate, several of them are: a
@@ -54,7 +52,7 @@ void ox_serve_check_limited(const ox_tunnel *tunnel, ox_path *path, uint64_t now
 /** Whether packets wait for company; not any more once there is enough of it, or an urgent one. */
 static bool holds(const ox_tunnel *tunnel, ox_path *path, const ox_session *session, uint64_t now_ns) {
     if (path->hold_until_ns == 0) return false;
-    bool longer = now_ns < path->hold_until_ns && ox_queue_waiting(path->queue, URGENT) == 0 &&
+    bool longer = now_ns < path->hold_until_ns && ox_queue_waiting(path->queue, OX_URGENT) == 0 &&
                   ox_queue_waiting(path->queue, ALL) < tunnel->policy.hold_packets &&
                   ox_queue_bytes(path->queue) < ox_session_room(session);
     if (!longer) path->hold_until_ns = 0;
@@ -67,10 +65,10 @@ static uint32_t may_send(const ox_tunnel *tunnel, ox_path *path, const ox_sessio
     bool room = ox_ledger_has_room(session->ledger), window = room && has_window(tunnel, path);
     if (!window) path->flight.window_limited = true; // as it was when nothing waited that could have filled it
     if (window && ox_pacer_ready(&path->pacer, now_ns)) return ALL;
-    if (path->limits.urgent == 0 || ox_queue_waiting(path->queue, URGENT) == 0) return 0;
+    if (path->limits.urgent == 0 || ox_queue_waiting(path->queue, OX_URGENT) == 0) return 0;
     if (!room || !has_urgent_window(path) || !ox_pacer_ready_urgent(&path->pacer, path->mtu, now_ns)) return 0;
     path->ahead = true;
-    return URGENT;
+    return OX_URGENT;
 }
 
 /** Whether a datagram that repairs others may leave now; `urgent`: ahead of the pacing where its share allows it. */
@@ -150,8 +148,8 @@ static uint64_t due(const ox_tunnel *tunnel, const ox_path *path, const ox_sessi
     // What could leave now and has not waits for something else than time.
     bool paced = has_window(tunnel, path) && !ox_pacer_ready(&path->pacer, now_ns);
     uint64_t next = paced ? ox_pacer_due(&path->pacer) : OX_NEVER;
-    bool urgent = path->limits.urgent != 0 && ox_queue_waiting(path->queue, URGENT) > 0;
-    return urgent && now_ns + URGENT_AGAIN_NS < next ? now_ns + URGENT_AGAIN_NS : next;
+    bool urgent = path->limits.urgent != 0 && ox_queue_waiting(path->queue, OX_URGENT) > 0;
+    return urgent && now_ns + OX_AGAIN_NS < next ? now_ns + OX_AGAIN_NS : next;
 }
 
 /** Sends what the paths of all peers that wait allow, and reckons when to look again. */

@@ -14,6 +14,8 @@ enum {
     OX_FEEDBACK_REPEATS = 3, /**< feedbacks that say the same, so that two of them may be lost */
     OX_NS_PER_SECOND = 1000000000,
     OX_NS_PER_MS = 1000000,
+    OX_URGENT = 1 << OX_CLASS_GAMING | 1 << OX_CLASS_REALTIME, /**< classes that go ahead */
+    OX_AGAIN_NS = OX_NS_PER_MS, /**< when to look again whether the path's window has opened */
 };
 
 typedef struct ox_path {

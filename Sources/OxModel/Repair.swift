@@ -95,7 +95,7 @@ public struct RepairCounts: Equatable, Sendable {
 
     public init() {}
 
-    public var bytesSpent: UInt64 { copyBytes + windowBytes + resentBytes }
+    public var bytesSpent: UInt64 { copyBytes &+ windowBytes &+ resentBytes }
     public var peerRecovered: UInt64 { peerByCopy &+ peerByWindow &+ peerByResend }
-    public var recovered: UInt64 { byCopy + byWindow + byResend }
+    public var recovered: UInt64 { byCopy &+ byWindow &+ byResend }
 }

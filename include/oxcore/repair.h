@@ -55,7 +55,7 @@ typedef struct ox_repair_report {
     uint64_t copies, copy_bytes;     /**< sent in datagrams of their flow: frames, and the bytes of these */
     uint64_t windows, window_bytes;  /**< REPAIR datagrams, UDP payload bytes */
     uint64_t resent, resent_bytes;   /**< COPY datagrams on request, UDP payload bytes */
-    uint64_t crowded;                /**< copies that found no room in their datagram */
+    uint64_t crowded;                /**< copies that found no room in their datagram, or are larger than the path takes */
     /** What became of it at the other side, as it says: datagrams recovered by each tool, */
     uint64_t peer_by_copy, peer_by_window, peer_by_resend;
     uint64_t peer_late;              /**< repairs that came when nobody could tell any more whether they were needed, */

@@ -23,25 +23,40 @@ struct Kernels: ParsableCommand {
 
     @OptionGroup var output: ReportOptions
 
-    func validate() throws {
+    func validate() throws { try KernelRounds.check(rounds: rounds, time: time) }
+
+    func run() throws {
+        let results = try unsafe KernelRounds(find: lab_kernels_find).results(rounds: rounds, time: time, only: only) { $0.result(baseline: $1) }
+        Report(command: "kernels", results: results).write(json: output.json)
+    }
+}
+
+/// The variants that a machine has of some operations, measured in turns.
+@safe struct KernelRounds {
+    /// Fills the list; false when it cannot.
+    let find: (UnsafeMutablePointer<lab_kernels>) -> Bool
+
+    static func check(rounds: Int, time: UInt64) throws {
         guard (1...1000).contains(rounds) else { throw ValidationError("--rounds must be 1 to 1000.") }
         guard (1_000...10_000_000_000).contains(time) else { throw ValidationError("--time must be 1us to 10s.") }
     }
 
-    func run() throws {
+    /// A row a variant, made of it and of its baseline.
+    func results(
+        rounds: Int, time: UInt64, only: String?, row: (Kernel, Kernel?) -> Report.Result
+    ) throws -> [Report.Result] {
         let list = UnsafeMutablePointer<lab_kernels>.allocate(capacity: 1)
         defer { unsafe list.deallocate() }
-        guard unsafe lab_kernels_find(list) else { throw LabFailure.last }
+        guard unsafe find(list) else { throw LabFailure.last }
         var kernels = unsafe (0..<lab_kernels_count(list)).map { unsafe Kernel(lab_kernels_at(list, $0)!) }
         if let only { kernels.removeAll { !$0.operation.contains(only) } }
         guard !kernels.isEmpty else { throw LabFailure("no operation has '\(only ?? "")' in its name") }
         for _ in 0..<rounds {
             for index in kernels.indices { try kernels[index].measure(time) }
         }
-        let results = kernels.map { kernel in
-            kernel.result(baseline: kernels.first { $0.operation == kernel.operation && $0.variant == kernel.baseline })
+        return kernels.map { kernel in
+            row(kernel, kernels.first { $0.operation == kernel.operation && $0.variant == kernel.baseline })
         }
-        Report(command: "kernels", results: results).write(json: output.json)
     }
 }
 

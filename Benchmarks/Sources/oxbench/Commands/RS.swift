@@ -25,24 +25,10 @@ struct RS: ParsableCommand {
 
     @OptionGroup var output: ReportOptions
 
-    func validate() throws {
-        guard (1...1000).contains(rounds) else { throw ValidationError("--rounds must be 1 to 1000.") }
-        guard (1_000...10_000_000_000).contains(time) else { throw ValidationError("--time must be 1us to 10s.") }
-    }
+    func validate() throws { try KernelRounds.check(rounds: rounds, time: time) }
 
     func run() throws {
-        let list = UnsafeMutablePointer<lab_kernels>.allocate(capacity: 1)
-        defer { unsafe list.deallocate() }
-        guard unsafe lab_kernels_find_rs(list) else { throw LabFailure.last }
-        var kernels = unsafe (0..<lab_kernels_count(list)).map { unsafe Kernel(lab_kernels_at(list, $0)!) }
-        if let only { kernels.removeAll { !$0.operation.contains(only) } }
-        guard !kernels.isEmpty else { throw LabFailure("no operation has '\(only ?? "")' in its name") }
-        for _ in 0..<rounds {
-            for index in kernels.indices { try kernels[index].measure(time) }
-        }
-        let results = kernels.map { kernel in
-            row(kernel, baseline: kernels.first { $0.operation == kernel.operation && $0.variant == kernel.baseline })
-        }
+        let results = try unsafe KernelRounds(find: lab_kernels_find_rs).results(rounds: rounds, time: time, only: only, row: row)
         Report(command: "rs", results: results).write(json: output.json)
     }
 
