@@ -55,7 +55,7 @@ let package = Package(
         room("COxQueue", ["COxFlow", "COxPacket", "COxBase"]),
         room("COxFEC", ["COxBase"]),
         room("COxROHC", ["COxPacket", "COxBase"]),
-        room("COxTunnel", ["COxPacket", "COxCrypto", "COxWire", "COxPath", "COxFlow", "COxQueue", "COxFEC", "COxBase"]),
+        room("COxTunnel", ["COxPacket", "COxCrypto", "COxWire", "COxPath", "COxFlow", "COxQueue", "COxFEC", "COxROHC", "COxBase"]),
         room("COxIO", ["COxPacket", "COxBase"]),
         room("COxWorker", ["COxTunnel", "COxIO", "COxPacket", "COxBase"]),
 

@@ -38,6 +38,11 @@ report=$("$oxbench" ab batch --scenario game --seeds 2 --json 2>/dev/null)
 ok $? "ab compares a feature"
 holds '[.results[] | .low_95 <= .difference and .difference <= .high_95 and .scenario == "game"] | length > 5 and all'
 ok $? "differences lie within their intervals"
+report=$("$oxbench" ab header-compression --scenario calls --seeds 2 --json 2>/dev/null)
+ok $? "ab compares header compression"
+holds '.results | any(.figure == "wire_bytes_per_packet" and .difference < -20 and .verdict == "better")'
+ok $? "packets of games and calls take less on the wire" \
+    "$(jq -c '[.results[] | select(.figure == "wire_bytes_per_packet") | [.off, .on]]' <<<"$report")"
 "$oxbench" ab nothing-such >/dev/null 2>&1
 [ $? -eq 64 ]
 ok $? "an unknown feature is refused"

@@ -87,8 +87,37 @@ mkdir -p "$scratch/far/away" # where there is no shared folder beside
 check "without traces it says so, and that is no failure" \
     prints 'SKIP' env -C "$scratch/far/away" -u OXIDIZE_DATA "$(realpath "$oxbench")" load traces --json
 
-# 4. What cannot be.
-for wrong in "--peers nobody" "--rounds 0" "--cc reno" "loss --loss 200%" "traces --senders nobody" "--buffer 0"; do
+# 4. Bytes: counted, so they are asserted. A game of 64 to 200 bytes and a call of 172 have 28 more of UDP and IPv4.
+report=$(load bytes "${brief[@]}" --seconds 2 --peers oxidize,oxidize-without-header-compression,none --json 2>"$scratch/told")
+ok $? "bytes on the wire are counted" "$(tail -n 3 "$scratch/told")"
+holds ".command == \"load bytes\" and ([.results[] | $run_keys] | all)"
+ok $? "each peer has a result"
+bytes() { jq -c "[.results[] | $1]" <<<"$report"; }
+holds '.results[2] | .voice_up_bytes_per_packet == 200 and .voice_down_bytes_per_packet == 0
+        and .game_up_bytes_per_packet > 92 and .game_up_bytes_per_packet < 228'
+ok $? "without a tunnel they are those of the packets" "$(bytes '.game_up_bytes_per_packet, .voice_up_bytes_per_packet')"
+# An acknowledgement has 52 bytes, or some more where segments are missing.
+holds '.results[2] | .ack_bytes_per_packet >= 52 and .ack_bytes_per_packet < 66
+        and .download_down_bytes_per_full_packet >= 1490 and .download_down_bytes_per_full_packet < 1600'
+ok $? "a download has full packets and acknowledgements" \
+    "$(bytes '.ack_bytes_per_packet, .download_down_bytes_per_full_packet')"
+# Around a packet there are 28 bytes of outer UDP and IPv4, 16 of tag and at least 3 of header; a stall lets some share a datagram.
+holds '.results[1].voice_up_bytes_per_packet >= 240 and .results[1].voice_up_bytes_per_packet < 260
+        and .results[1].game_up_bytes_per_packet - .results[2].game_up_bytes_per_packet >= 40'
+ok $? "a tunnel without header compression adds to them" "$(bytes '.game_up_bytes_per_packet, .voice_up_bytes_per_packet')"
+holds '(.results[1].game_up_bytes_per_packet - .results[0].game_up_bytes_per_packet) as $game
+        | (.results[1].voice_up_bytes_per_packet - .results[0].voice_up_bytes_per_packet) as $voice
+        | $game > 18 and $game <= 28 and $voice > 25 and $voice <= 40
+        and .results[0].ack_bytes_per_packet < .results[1].ack_bytes_per_packet - 20'
+ok $? "header compression takes most of their headers away" "$(bytes '.ack_bytes_per_packet')"
+holds '(.results[0] | .game_saved_percent_of_uncompressed > 5 and .voice_saved_percent_of_uncompressed > 8
+        and .ack_saved_percent_of_uncompressed > 20 and .game_saved_percent_of_wireguard_go == null)
+        and .results[1].game_saved_percent_of_uncompressed == 0'
+ok $? "the share that is saved is told where there is something to compare with"
+
+# 5. What cannot be.
+for wrong in "--peers nobody" "--rounds 0" "--cc reno" "loss --loss 200%" "traces --senders nobody" "--buffer 0" \
+    "bytes --peers oxidize-without-nothing"; do
     # shellcheck disable=SC2086
     check "wrong usage is said with exit code 64: $wrong" exits 64 load $wrong
 done

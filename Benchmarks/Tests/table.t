@@ -54,13 +54,19 @@ cat >"$scratch/traces.json" <<'JSON'
   {"trace": "a.up", "sender": "oxidize", "rounds": 1, "trace_mbit_per_s": 5.3, "utilisation_percent": 88.2, "link_queue_p95_ms": 61.4},
   {"trace": "b.up", "sender": "oxidize", "rounds": 1, "trace_mbit_per_s": 2, "utilisation_percent": null, "link_queue_p95_ms": null}]}
 JSON
-for name in load traces; do
+cat >"$scratch/bytes.json" <<'JSON'
+{"command": "load bytes", "commit": "0123456789abcdef", "machine": "a machine", "results": [
+  {"peer": "oxidize", "rounds": 1, "game_bytes_per_packet": 181.47, "game_saved_percent_of_wireguard_go": 15.54},
+  {"peer": "none", "rounds": 1, "game_bytes_per_packet": 158.2, "game_saved_percent_of_wireguard_go": null}]}
+JSON
+for name in load traces bytes; do
     printf '%s\n' "<!-- oxbench table $name -->" '<!-- oxbench table end -->'
 done >"$scratch/README.md"
 check "the tables of oxbench load are written" table
 check "a latency has its spread" \
     has '| game beside the upload, 99th percentile, ms | 27.1 (26.0 to 31.0) | 305.9 |'
 check "a trace is a line, and a sender two columns" has '| a.up | 5.3 | 100 | 700 | 88 | 61 |'
+check "bytes are a line, and a peer a column" has '| game, 64 to 200 bytes of UDP: both ways | 181.5 | 158.2 |'
 check "what failed is a dash" has '| b.up | 2.0 | - | - | - | - |'
 
 finish

@@ -26,6 +26,12 @@ ok $? "64 bytes of UDP over IPv4 cost at most 26" \
 holds '[.results[] | select(.session_id_bytes > 0 and .inner_packets > 0 and .datagrams == 1)
         | .overhead_bytes < .wireguard_overhead_bytes] | all'
 ok $? "what fits in a datagram costs less than in WireGuard"
+per_packet() { jq "[.results[] | select(.kind == \"flow_$1\" and .header_compression == $2) | .wire_bytes_per_packet][0]" <<<"$report"; }
+for flow in game:22 voice:32 acknowledgement:38 download:-1; do # a download's packets are large: they go as they are
+    kind=${flow%:*} spared=${flow#*:}
+    holds "$(per_packet "$kind" true) <= $(per_packet "$kind" false) - $spared"
+    ok $? "compressed headers spare a packet of a $kind flow $spared bytes" "$(per_packet "$kind" false) to $(per_packet "$kind" true)"
+done
 [ "$report" = "$("$oxbench" wire --json)" ]
 ok $? "it counts the same again"
 

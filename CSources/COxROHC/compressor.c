@@ -10,33 +10,39 @@ void rohc_parameters_check(const ox_rohc_parameters *parameters) {
     OX_ASSERT((parameters->profiles >> 6 & parameters->profiles >> 1 & 0xF) == 0);
 }
 
-ox_rohc_compressor *ox_rohc_compressor_create(const ox_rohc_parameters *parameters) {
+static uint32_t buckets_of(const ox_rohc_parameters *parameters) {
+    uint32_t buckets = 16;
+    while (buckets < 2 * (parameters->cid_max + 1u)) buckets *= 2;
+    return buckets;
+}
+
+/* The compressor, its buckets, then its flows. */
+size_t ox_rohc_compressor_bytes(const ox_rohc_parameters *parameters) {
+    return sizeof(ox_rohc_compressor) + buckets_of(parameters) * sizeof(uint16_t) + (parameters->cid_max + 1u) * sizeof(rohc_flow);
+}
+
+ox_rohc_compressor *ox_rohc_compressor_init(void *memory, const ox_rohc_parameters *parameters) {
     rohc_parameters_check(parameters);
-    ox_rohc_compressor *compressor = calloc(1, sizeof *compressor);
-    if (compressor == NULL) return NULL;
+    ox_rohc_compressor *compressor = memory;
+    const uint32_t buckets = buckets_of(parameters);
     compressor->parameters = *parameters;
     if (parameters->repetitions == 0) compressor->parameters.repetitions = ROHC_REPETITIONS;
     compressor->contexts = parameters->cid_max + 1u;
-    uint32_t buckets = 16;
-    while (buckets < 2 * compressor->contexts) buckets *= 2;
     compressor->buckets_mask = buckets - 1;
     compressor->newest = compressor->oldest = NO_FLOW;
-    compressor->flows = calloc(compressor->contexts, sizeof *compressor->flows);
-    compressor->buckets = malloc(buckets * sizeof *compressor->buckets);
-    if (compressor->flows == NULL || compressor->buckets == NULL) {
-        ox_rohc_compressor_destroy(compressor);
-        return NULL;
-    }
+    compressor->buckets = (uint16_t *)(compressor + 1);
+    compressor->flows = (rohc_flow *)(compressor->buckets + buckets);
     memset(compressor->buckets, 0xFF, buckets * sizeof *compressor->buckets);
     return compressor;
 }
 
-void ox_rohc_compressor_destroy(ox_rohc_compressor *compressor) {
-    if (compressor == NULL) return;
-    free(compressor->flows);
-    free(compressor->buckets);
-    free(compressor);
+ox_rohc_compressor *ox_rohc_compressor_create(const ox_rohc_parameters *parameters) {
+    rohc_parameters_check(parameters);
+    void *memory = calloc(1, ox_rohc_compressor_bytes(parameters));
+    return memory != NULL ? ox_rohc_compressor_init(memory, parameters) : NULL;
 }
+
+void ox_rohc_compressor_destroy(ox_rohc_compressor *compressor) { free(compressor); }
 
 /* Writes the header of a packet of this flow, CID and all. */
 static bool compress_in(ox_rohc_compressor *compressor, rohc_flow *flow, const rohc_packet *packet, ox_rohc_compressed *out) {

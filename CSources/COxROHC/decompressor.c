@@ -2,37 +2,39 @@
 
 #include <stdlib.h>
 
-ox_rohc_decompressor *ox_rohc_decompressor_create(const ox_rohc_parameters *parameters) {
+/* The decompressor, its contexts, then room for a packet that comes in segments. */
+size_t ox_rohc_decompressor_bytes(const ox_rohc_parameters *parameters) {
+    return sizeof(ox_rohc_decompressor) + (parameters->cid_max + 1u) * sizeof(rohc_context) + parameters->mrru;
+}
+
+ox_rohc_decompressor *ox_rohc_decompressor_init(void *memory, const ox_rohc_parameters *parameters) {
     rohc_parameters_check(parameters);
-    ox_rohc_decompressor *decompressor = calloc(1, sizeof *decompressor);
-    if (decompressor == NULL) return NULL;
+    ox_rohc_decompressor *decompressor = memory;
     decompressor->parameters = *parameters;
     decompressor->parameters.profiles |= OX_ROHC_UNCOMPRESSED;
     if (parameters->repetitions == 0) decompressor->parameters.repetitions = ROHC_REPETITIONS;
     decompressor->contexts_count = parameters->cid_max + 1u;
-    decompressor->contexts = calloc(decompressor->contexts_count, sizeof *decompressor->contexts);
-    if (parameters->mrru != 0) decompressor->segments = malloc(parameters->mrru);
-    if (decompressor->contexts == NULL || (parameters->mrru != 0 && decompressor->segments == NULL)) {
-        ox_rohc_decompressor_destroy(decompressor);
-        return NULL;
-    }
+    decompressor->contexts = (rohc_context *)(decompressor + 1);
+    if (parameters->mrru != 0) decompressor->segments = (uint8_t *)(decompressor->contexts + decompressor->contexts_count);
     return decompressor;
 }
 
-void ox_rohc_decompressor_destroy(ox_rohc_decompressor *decompressor) {
-    if (decompressor == NULL) return;
-    free(decompressor->segments);
-    free(decompressor->contexts);
-    free(decompressor);
+ox_rohc_decompressor *ox_rohc_decompressor_create(const ox_rohc_parameters *parameters) {
+    rohc_parameters_check(parameters);
+    void *memory = calloc(1, ox_rohc_decompressor_bytes(parameters));
+    return memory != NULL ? ox_rohc_decompressor_init(memory, parameters) : NULL;
 }
+
+void ox_rohc_decompressor_destroy(ox_rohc_decompressor *decompressor) { free(decompressor); }
 
 /* ---- states and their stamps ---------------------------------------------------------------------------------- */
 
 static uint32_t saves_of(const rohc_profile *profile) {
     if (profile->dynamic_bytes == 0) return 0;
-    const uint32_t room = (ROHC_CONTEXT_STATE_BYTES - (uint32_t)profile->fixed_bytes) / profile->dynamic_bytes;
-    OX_ASSERT(room >= 1);
-    return room - 1 < CONTEXT_STAMPS ? room - 1 : CONTEXT_STAMPS;
+    uint32_t saves = 0, used = (uint32_t)profile->fixed_bytes + profile->dynamic_bytes;
+    OX_ASSERT(used <= ROHC_CONTEXT_STATE_BYTES);
+    while (saves < CONTEXT_STAMPS && (used += profile->dynamic_bytes) <= ROHC_CONTEXT_STATE_BYTES) saves++;
+    return saves;
 }
 
 static uint8_t *dynamic_at(rohc_context *context, uint32_t place) {
@@ -52,7 +54,8 @@ static bool load(ox_rohc_decompressor *decompressor, rohc_context *context, uint
     if (number != 0 && number < context->newest.number) {
         *from = (stamp){0};
         for (uint32_t i = 0; i < context->saved; i++) {
-            if (context->stamps[i].number >= number || context->stamps[i].number <= from->number) continue;
+            const uint64_t saved = context->stamps[i].number;
+            if (saved >= number || number - saved >= context->stamps[i].reach) continue;
             *from = context->stamps[i];
             place = i + 1;
         }
@@ -63,18 +66,13 @@ static bool load(ox_rohc_decompressor *decompressor, rohc_context *context, uint
     return true;
 }
 
-static void note_gap(rohc_context *context, uint64_t before, uint64_t now) {
-    enum { GAP_MOST = 4000 };
-    if (before == 0 || now <= before) return;
-    const uint64_t gap = now - before < GAP_MOST ? now - before : GAP_MOST;
-    context->gap = (uint16_t)(context->gap + (16 * (int)gap - context->gap) / 8);
-    if (context->gap < 16) context->gap = 16;
-}
-
 static void commit(ox_rohc_decompressor *decompressor, rohc_context *context, const rohc_profile *profile,
-                   const rohc_decompression *work, stamp now) {
+                   const rohc_decompression *work, stamp now, uint32_t missing) {
     const bool same = context->profile == profile;
-    const uint32_t saves = saves_of(profile);
+    /* An earlier state is of use only to what may still come between: so each that is kept has a loss behind it. */
+    const bool open = now.number > context->newest.number + 1 && missing != context->newest.missing;
+    if (!same) context->saves = (uint8_t)saves_of(profile);
+    const uint32_t saves = context->saves;
     const uint32_t extent = fixed_extent(profile, decompressor->fixed);
     context->profile = profile;
     if (!same || (work->fixed_written && memcmp(context->state, decompressor->fixed, extent) != 0)) {
@@ -82,14 +80,15 @@ static void commit(ox_rohc_decompressor *decompressor, rohc_context *context, co
         context->saved = context->next_saved = 0;
         /* Where there are no dynamics to save, the first stamp says since when the context is what it is. */
         if (saves == 0) context->stamps[0] = now;
-    } else if (saves != 0 && context->newest.number != 0) {
+    } else if (saves != 0 && context->newest.number != 0 && open) {
         memcpy(dynamic_at(context, context->next_saved + 1u), dynamic_at(context, 0), profile->dynamic_bytes);
+        const uint64_t reach = now.number - context->newest.number;
+        context->newest.reach = reach < UINT16_MAX ? (uint16_t)reach : UINT16_MAX;
         context->stamps[context->next_saved] = context->newest;
         if (context->saved < saves) context->saved++;
-        context->next_saved = (uint8_t)((context->next_saved + 1u) % saves);
+        context->next_saved = context->next_saved + 1u == saves ? 0 : (uint8_t)(context->next_saved + 1u);
     }
     memcpy(dynamic_at(context, 0), decompressor->dynamic, profile->dynamic_bytes);
-    note_gap(context, context->newest.number, now.number);
     context->newest = now;
 }
 
@@ -104,12 +103,20 @@ bool rohc_context_find(const rohc_decompression *work, const rohc_profile *profi
     return true;
 }
 
+/* Whether it came before, as far as the context remembers: what it keeps an earlier state for has not. */
 static bool seen(const rohc_context *context, uint64_t number) {
-    if (number == 0) return false;
+    if (number == 0 || number > context->newest.number) return false;
     if (number == context->newest.number) return true;
+    for (uint32_t i = 0; i < CONTEXT_LATE; i++)
+        if (context->late[i] == (uint16_t)number) return true;
     for (uint32_t i = 0; i < context->saved; i++)
         if (number == context->stamps[i].number) return true;
     return false;
+}
+
+static void note_late(rohc_context *context, uint64_t number) {
+    memmove(context->late + 1, context->late, (CONTEXT_LATE - 1) * sizeof *context->late);
+    context->late[0] = (uint16_t)number;
 }
 
 /* ---- one packet ----------------------------------------------------------------------------------------------- */
@@ -163,17 +170,27 @@ static bool ir_crc_right(const parts *parts, const uint8_t *end) {
 }
 
 /*
- * Of packets that the channel lost, how many may have been of this context: all, where it has more than a quarter of the packets;
- * else four times its share, and two.
+ * How many packets of this flow may be missing between two: all that are missing of all flows, or as many as the counts say. The
+ * newer stamp gets the count that it can be given.
  */
-static uint64_t of_this_flow(const rohc_context *context, uint64_t lost) {
-    const uint64_t share = context->gap == 0 ? lost : 2 + 4 * 16 * lost / context->gap;
-    return share < lost ? share : lost;
+static uint64_t missing_between(const stamp *from, stamp *now) {
+    enum { COUNTS = 1 << 16 };
+    const uint64_t between = now->number - from->number - 1;
+    const uint32_t missing = now->missing - from->missing;
+    const uint64_t most = between < missing ? between : missing;
+    if (most >= COUNTS || !from->counted) return most;
+    if (!now->counted && most == 0) {
+        now->counted = true;
+        now->count = (uint16_t)(from->count + 1);
+    }
+    if (!now->counted) return most;
+    const uint16_t missed = (uint16_t)(now->count - from->count - 1);
+    return missed < most ? missed : most;
 }
 
 /* Decompresses into copies; they are the context's when the packet passed and is its newest. */
 static ox_rohc_verdict through_profile(ox_rohc_decompressor *decompressor, const parts *parts, const rohc_profile *profile,
-                                       const stamp *now, ox_rohc_decompressed *out) {
+                                       stamp *now, ox_rohc_decompressed *out) {
     rohc_context *context = &decompressor->contexts[parts->cid];
     rohc_decompression work = {
         .parameters = &decompressor->parameters, .decompressor = decompressor,
@@ -189,16 +206,18 @@ static ox_rohc_verdict through_profile(ox_rohc_decompressor *decompressor, const
         memset(decompressor->fixed, 0, profile->fixed_bytes);
         memset(decompressor->dynamic, 0, profile->dynamic_bytes);
     } else if (now->number != 0 && from.number != 0) {
-        const uint64_t gap = now->number - from.number - 1, missing = now->missing - from.missing;
         work.known_order = true;
-        work.lost_most = of_this_flow(context, gap < missing ? gap : missing);
+        work.lost_most = missing_between(&from, now);
     }
     /* The CRC of IR-DYN says nothing of the static part, which may be another flow's when all the IR packets of a new one were lost. */
     const uint32_t bridge = decompressor->parameters.bidirectional ? ROHC_BRIDGE : decompressor->parameters.repetitions;
     if (parts->first == TYPE_IR_DYN && work.known_order && work.lost_most >= bridge) return OX_ROHC_AMBIGUOUS;
-    const ox_rohc_verdict verdict = profile->decompress(&work);
+    ox_rohc_verdict verdict = profile->decompress(&work);
+    if (verdict == OX_ROHC_PASS && work.body.short_) verdict = OX_ROHC_MALFORMED;
+    /* What was lost may have changed which octets have which meaning. */
+    const bool stale = work.known_order && work.lost_most != 0 && !parts->ir;
+    if (stale && (verdict == OX_ROHC_MALFORMED || verdict == OX_ROHC_TYPE_UNKNOWN)) verdict = OX_ROHC_CRC;
     if (verdict != OX_ROHC_PASS) return verdict;
-    if (work.body.short_) return OX_ROHC_MALFORMED;
     if (work.header.full) return OX_ROHC_TOO_LONG;
     if (parts->ir && !ir_crc_right(parts, work.body.at)) return OX_ROHC_CRC;
     out->header_bytes = (uint32_t)(work.header.at - out->header);
@@ -213,11 +232,12 @@ static ox_rohc_verdict through_profile(ox_rohc_decompressor *decompressor, const
     if (decompressor->parameters.verify_checksums && !rohc_checksum_right(out)) return OX_ROHC_CHECKSUM;
     if (late) {
         decompressor->late_passed++;
+        note_late(context, now->number);
     } else {
         stamp made = *now;
         /* What was lost up to now came partly after this packet, which is late, if not in its context. So it counts as lost before. */
         if (now->number < decompressor->highest) made.missing = from.missing;
-        commit(decompressor, context, profile, &work, made);
+        commit(decompressor, context, profile, &work, made, now->missing);
         rohc_owe_passed(decompressor, context, &work);
     }
     decompressor->repaired += work.repaired;
@@ -233,6 +253,7 @@ static ox_rohc_verdict one_packet(ox_rohc_decompressor *decompressor, const uint
     rohc_context *context = &decompressor->contexts[parts.cid];
     if (seen(context, arrival->number)) return OX_ROHC_DUPLICATE;
     if (arrival->number > decompressor->highest) decompressor->highest = arrival->number;
+    if (arrival->number != 0 && arrival->highest > decompressor->highest) decompressor->highest = arrival->highest;
     const rohc_profile *profile = context->profile;
     if (parts.ir) {
         profile = rohc_profile_of_octet(parts.profile, decompressor->parameters.profiles);
@@ -243,17 +264,20 @@ static ox_rohc_verdict one_packet(ox_rohc_decompressor *decompressor, const uint
     }
     if (profile == NULL) {
         context->failed_ever++;
-        rohc_owe_stranger(decompressor, parts.cid);
+        rohc_owe_stranger(decompressor, context, parts.cid);
         return OX_ROHC_NO_CONTEXT;
     }
     out->profile = profile->number;
     if (arrival->lost > decompressor->missing_least) decompressor->missing_least = arrival->lost;
-    const stamp now = {.number = arrival->number, .missing = decompressor->missing_least + context->failed_ever};
+    stamp now = {
+        .number = arrival->number & INT64_MAX, .counted = arrival->counted,
+        .missing = (uint32_t)decompressor->missing_least + context->failed_ever, .count = arrival->count,
+    };
     const ox_rohc_verdict result = through_profile(decompressor, &parts, profile, &now, out);
     const bool late = arrival->number != 0 && arrival->number < context->newest.number;
     if (result != OX_ROHC_PASS) context->failed_ever++;
-    if (result != OX_ROHC_PASS && context->profile == NULL) rohc_owe_stranger(decompressor, parts.cid);
-    else if (result != OX_ROHC_PASS && !late) rohc_owe_failed(decompressor, context, parts.cid, result);
+    if (result != OX_ROHC_PASS && context->profile == NULL) rohc_owe_stranger(decompressor, context, parts.cid);
+    else if (result != OX_ROHC_PASS && !late) rohc_owe_failed(decompressor, context, parts.cid, result, now.number != 0);
     return result;
 }
 

@@ -89,7 +89,7 @@ rohc_flow *rohc_flow_open(ox_rohc_compressor *compressor, const rohc_profile *pr
         }
         unlink_age(compressor, flow);
     }
-    packet->reused = flow->told;
+    packet->reused = flow->told || compressor->parameters.reused;
     memset(flow, 0, sizeof *flow);
     flow->told = packet->reused;
     flow->profile = profile;

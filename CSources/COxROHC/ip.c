@@ -1,20 +1,5 @@
 #include "state.h"
 
-/* Words as the machine reads them: their sum has its octets in the same order as they (RFC 1071 section 2). */
-uint16_t rohc_ipv4_checksum(const uint8_t *header) {
-    uint32_t words[IPV4_BYTES / 4];
-    memcpy(words, header, sizeof words);
-    memset((uint8_t *)words + 10, 0, 2);
-    uint64_t sum = (uint64_t)words[0] + words[1] + words[2] + words[3] + words[4];
-    sum = (sum & UINT32_MAX) + (sum >> 32);
-    sum = (sum & 0xFFFF) + (sum >> 16);
-    sum = (sum & 0xFFFF) + (sum >> 16);
-    const uint16_t folded = (uint16_t)(sum + (sum >> 16));
-    uint8_t octets[2];
-    memcpy(octets, &folded, 2);
-    return (uint16_t)~ox_load_be16(octets);
-}
-
 static bool read_ipv4(rohc_ip *ip, const uint8_t *bytes, uint32_t len) {
     enum { DONT_FRAGMENT = 0x40 };
     if (len < IPV4_BYTES || bytes[0] != 0x45 || ox_load_be16(bytes + 2) != len) return false;

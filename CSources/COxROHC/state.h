@@ -88,7 +88,19 @@ static inline const rohc_ip *rohc_inner(const rohc_packet *packet) { return &pac
 static inline uint16_t rohc_swap16(uint16_t v) { return (uint16_t)(v << 8 | v >> 8); }
 
 /** The header checksum of an IPv4 header without options, of which the field itself counts as zero. */
-uint16_t rohc_ipv4_checksum(const uint8_t *header);
+static inline uint16_t rohc_ipv4_checksum(const uint8_t *header) {
+    /* Words as the machine reads them: their sum has its octets in the same order as they (RFC 1071 section 2). */
+    uint32_t words[IPV4_BYTES / 4];
+    memcpy(words, header, sizeof words);
+    memset((uint8_t *)words + 10, 0, 2);
+    uint64_t sum = (uint64_t)words[0] + words[1] + words[2] + words[3] + words[4];
+    sum = (sum & UINT16_MAX) + (sum >> 16);
+    sum = (sum & UINT16_MAX) + (sum >> 16);
+    const uint16_t folded = (uint16_t)(sum + (sum >> 16));
+    uint8_t octets[2];
+    memcpy(octets, &folded, 2);
+    return (uint16_t)~ox_load_be16(octets);
+}
 
 /* ---- reading and writing octets ------------------------------------------------------------------------------- */
 
@@ -198,7 +210,12 @@ typedef struct rohc_spread {
     int32_t least, most;
 } rohc_spread;
 
-void rohc_window_add(rohc_window *window, uint32_t value, uint8_t width);
+static inline void rohc_window_add(rohc_window *window, uint32_t value, uint8_t width) {
+    OX_ASSERT(width >= 1 && width <= ROHC_REFERENCES);
+    if (window->next >= width || window->count == 0) window->next = 0;
+    window->values[window->next++] = value;
+    if (window->count < width) window->count++;
+}
 /** `field_bits`: 8, 16 or 32, the width of the field, in which differences wrap. With an empty window nothing fits. */
 rohc_spread rohc_window_spread(const rohc_window *window, uint32_t value, uint32_t field_bits);
 /** Whether k bits with offset p say the value, whichever the reference is: interval [reference - p, reference + 2^k - 1 - p]. */
@@ -286,6 +303,7 @@ typedef struct rohc_decompression {
     uint8_t sn_bits;        /* its width */
     bool repaired;          /* set by the profile: it passed after a repair */
     bool verified;          /* set by the profile: it was proved by a CRC of 7 or 8 bits */
+    bool news;              /* set by the profile: it told something that is told until it is acknowledged */
 } rohc_decompression;
 
 /** What a profile provides. Everything is called by the core alone. */

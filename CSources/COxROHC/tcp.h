@@ -151,8 +151,6 @@ typedef struct tcp_dynamic {
     uint8_t flags, reserved; /* as in the header */
     uint8_t ecn_used;
     bool has_scaled;
-    uint8_t steady;          /* packets in a row in which nothing changed that the TCP checksum does not cover */
-    bool unsteady;           /* it did since the flow began */
     tcp_list list;
 } tcp_dynamic;
 
@@ -167,7 +165,8 @@ typedef struct tcp_rebuild {
     tcp_dynamic before;        /* as it was: references of LSB encoding */
     bool touched;              /* `fixed` was written */
     bool irregular_ttl;        /* of outer headers */
-    uint8_t steps;             /* a repair: scaled numbers are so many intervals further */
+    uint8_t steps;             /* a repair: scaled numbers are so many intervals further, */
+    bool own_scale;            /* or the last sequence number says what is left of scaling them */
     uint8_t *header;           /* the rebuilt one */
     uint32_t header_bytes;
     uint16_t ip_id[ROHC_IPS];

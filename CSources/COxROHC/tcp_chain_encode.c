@@ -98,7 +98,10 @@ void tcp_write_ir_dyn(tcp_facts *facts, rohc_compression *work) {
 
 /* ---- replicate chain (section 7.2) ------------------------------------------------------------------------------- */
 
-static bool base_knows(const tcp_flow *base, uint32_t lesson) { return tcp_settled(&base->lesson[lesson], base->width); }
+/** Whether the decompressor has it: what it acknowledged, where it can. */
+static bool base_knows(const tcp_flow *base, uint32_t lesson) {
+    return tcp_settled(&base->lesson[lesson], base->bidirectional ? TCP_TOLD : base->width);
+}
 
 /** A flow between the same hosts, that the decompressor knows, and whose IP headers differ in nothing that cannot be said. */
 static bool is_base(const void *state, const rohc_packet *packet) {

@@ -4,15 +4,13 @@
 typedef struct needs {
     bool common;      /* only co_common says it */
     bool window;
-    bool extended;    /* TTL, use of ECN, RST, SYN or FIN, list: rnd_8, seq_8 or co_common */
+    bool extended;    /* use of ECN, RST, SYN or FIN, list: rnd_8, seq_8 or co_common */
     bool scaled;      /* the sequence number may be scaled */
     bool ack_scaled;
-    bool same_seq, same_ack; /* as in all of the history: they need not be said */
-    rohc_spread seq, ack, seq_scale, ack_scale, window_spread, id, ttl;
+    bool again;       /* a list is told once more, in case that a long loss swallowed it */
+    bool same_seq, same_ack; /* they need not be said */
+    rohc_spread seq, ack, seq_scale, ack_scale, window_spread, id;
 } needs;
-
-
-static bool no_spread(rohc_spread spread) { return spread.least == 0 && spread.most == 0; }
 
 /** Distance of the scaled acknowledgement number from each reference's, if all have the same remainder. */
 static bool scale_ack(const tcp_facts *facts, rohc_spread *spread) {
@@ -21,7 +19,7 @@ static bool scale_ack(const tcp_facts *facts, rohc_spread *spread) {
     if (stride == 0 || !tcp_knows(facts, LESSON_STRIDE)) return false;
     const uint32_t scaled = facts->ack / stride, residue = facts->ack % stride;
     *spread = (rohc_spread){.least = INT32_MAX, .most = INT32_MIN};
-    const tcp_ring reach = tcp_newest(history->next, history->count, tcp_reach(facts), tcp_depth(facts->width));
+    const tcp_ring reach = tcp_newest(history->next, history->count, tcp_depth(facts->width), ROHC_WINDOW);
     for (uint32_t i = 0, at = reach.next; i < reach.count; i++) {
         at = tcp_before(reach, at);
         const uint32_t reference = history->ack[at] / stride;
@@ -31,34 +29,49 @@ static bool scale_ack(const tcp_facts *facts, rohc_spread *spread) {
     return true;
 }
 
+/** Distance of the IP-ID's offset from all that the decompressor may have. */
+static rohc_spread id_spread(const tcp_facts *facts) {
+    const tcp_marks *marks = &facts->flow->marks;
+    rohc_spread spread = {.least = INT32_MAX, .most = INT32_MIN};
+    for (uint32_t i = 0; i <= TCP_MARKS; i++) {
+        tcp_widen(&spread, (int16_t)(facts->id_offset - marks->id_least[i]));
+        tcp_widen(&spread, (int16_t)(facts->id_offset - marks->id_most[i]));
+    }
+    return spread;
+}
+
 static void measure(const tcp_facts *facts, needs *needs) {
     const tcp_flow *flow = facts->flow;
     const tcp_history *history = &flow->history;
     const uint32_t inner = flow->ips - 1u;
     const uint8_t depth = tcp_depth(facts->width);
-    const tcp_ring recent = tcp_newest(history->next, history->count, facts->width, depth);
+    const tcp_ring recent = tcp_newest(history->next, history->count, ROHC_WINDOW, ROHC_WINDOW);
     const tcp_ring scales = tcp_newest(flow->scales.next, flow->scales.count, facts->width, depth);
     // What is not scaled fits no number of bits.
     needs->seq_scale = needs->ack_scale = (rohc_spread){.least = INT32_MIN, .most = INT32_MAX};
     needs->seq = tcp_spread32(history->seq, recent, facts->seq);
     needs->ack = tcp_spread32(history->ack, recent, facts->ack);
-    const tcp_ring reach = tcp_newest(history->next, history->count, tcp_reach(facts), depth);
-    needs->same_seq = no_spread(tcp_spread32(history->seq, reach, facts->seq));
-    needs->same_ack = no_spread(tcp_spread32(history->ack, reach, facts->ack));
+    needs->same_seq = tcp_knows(facts, LESSON_SEQ);
+    needs->same_ack = tcp_knows(facts, LESSON_ACK);
+    for (uint32_t i = 0; i < flow->marks.count; i++) {
+        tcp_widen(&needs->seq, (int32_t)(facts->seq - flow->marks.seq[i]));
+        tcp_widen(&needs->ack, (int32_t)(facts->ack - flow->marks.ack[i]));
+    }
     needs->window_spread = tcp_spread16(history->window, recent, facts->window);
-    needs->ttl = tcp_spread8(history->ttl, recent, facts->ttl[inner]);
     // References of another behaviour are not the decompressor's.
-    if (tcp_knows(facts, LESSON_BEHAVIOUR)) needs->id = tcp_spread16(history->id_offset, recent, facts->id_offset);
+    if (facts->behaviour[inner] <= ID_SWAPPED && tcp_knows(facts, LESSON_BEHAVIOUR))
+        needs->id = id_spread(facts);
     else needs->id = (rohc_spread){.least = INT32_MIN, .most = INT32_MAX};
     needs->scaled = facts->payload != 0 && tcp_knows(facts, LESSON_SCALE);
     if (needs->scaled)
         needs->seq_scale = tcp_spread32(flow->scales.scaled, scales, facts->scaled);
     needs->window = !tcp_knows(facts, LESSON_WINDOW);
-    needs->extended = !tcp_knows(facts, LESSON_TTL) || !tcp_knows(facts, LESSON_ECN) || (facts->flags & FLAGS_RSF) != 0 ||
+    needs->extended = !tcp_knows(facts, LESSON_ECN) || (facts->flags & FLAGS_RSF) != 0 ||
                       facts->list_needed;
-    needs->common = (facts->flags & (FLAG_ACK | FLAG_URG)) != FLAG_ACK || !tcp_knows(facts, LESSON_FLAGS) ||
+    needs->again = facts->list_needed && facts->flow->bidirectional && facts->msn % TCP_AGAIN_EACH == 0;
+    needs->common = needs->again || (facts->flags & (FLAG_ACK | FLAG_URG)) != FLAG_ACK || !tcp_knows(facts, LESSON_FLAGS) ||
                     !tcp_knows(facts, LESSON_URGENT) || !tcp_knows(facts, LESSON_DSCP) || !tcp_knows(facts, LESSON_DF) ||
-                    !tcp_knows(facts, LESSON_BEHAVIOUR) || (facts->stride != 0 && !tcp_knows(facts, LESSON_STRIDE));
+                    !tcp_knows(facts, LESSON_BEHAVIOUR) || !tcp_knows(facts, LESSON_TTL) || !tcp_knows(facts, LESSON_JUMP) || (facts->stride != 0 && !tcp_knows(facts, LESSON_STRIDE));
     // Formats with a scaled acknowledgement number have nothing else.
     const bool alone = needs->same_seq && !needs->window && !needs->extended && !needs->common;
     needs->ack_scaled = alone && scale_ack(facts, &needs->ack_scale);
@@ -69,7 +82,7 @@ static bool fits(const tcp_format *format, tcp_field field, rohc_spread spread) 
 }
 
 static bool says(const tcp_format *format, const needs *needs) {
-    if (tcp_has(format, FIELD_LIST) ? !fits(format, FIELD_TTL, needs->ttl) : needs->extended) return false;
+    if (!tcp_has(format, FIELD_LIST) && needs->extended) return false;
     if (tcp_has(format, FIELD_WINDOW) ? format->bits[FIELD_WINDOW] < 16 && !fits(format, FIELD_WINDOW, needs->window_spread)
                                       : needs->window)
         return false;
@@ -108,8 +121,9 @@ static uint8_t variable(rohc_spread spread, bool same) {
 static void plan_common(const tcp_facts *facts, const needs *needs, co_plan *plan) {
     static const uint8_t octets[4] = {0, 1, 2, 4};
     const uint32_t inner = facts->flow->ips - 1u;
-    plan->seq = variable(needs->seq, needs->same_seq);
-    plan->ack = variable(needs->ack, needs->same_ack);
+    const bool whole = !tcp_knows(facts, LESSON_JUMP);
+    plan->seq = whole ? 3 : variable(needs->seq, needs->same_seq);
+    plan->ack = whole || (needs->again && !needs->same_ack) ? 3 : variable(needs->ack, needs->same_ack);
     plan->stride = facts->stride != 0 && !tcp_knows(facts, LESSON_STRIDE);
     plan->window = needs->window;
     plan->id = facts->packet->ip[inner].version == 4 && facts->behaviour[inner] <= ID_SWAPPED;
@@ -150,10 +164,12 @@ static void write_common(tcp_facts *facts, const co_plan *plan, rohc_compression
     if (plan->urgent) rohc_write16(body, facts->urgent);
     if (plan->dscp) rohc_write8(body, facts->tos[inner] & 0xFC);
     if (plan->ttl) rohc_write8(body, facts->ttl[inner]);
+    if (plan->seq == 3 && plan->ack == 3) facts->tells |= 1u << LESSON_JUMP;
     facts->tells |= 1u << LESSON_FLAGS | 1u << LESSON_ECN | 1u << LESSON_BEHAVIOUR | 1u << LESSON_DF |
                     (uint32_t)plan->stride << LESSON_STRIDE | (uint32_t)plan->window << LESSON_WINDOW |
                     (uint32_t)plan->urgent << LESSON_URGENT | (uint32_t)plan->dscp << LESSON_DSCP |
-                    (uint32_t)plan->ttl << LESSON_TTL;
+                    (uint32_t)plan->ttl << LESSON_TTL | (uint32_t)(plan->seq != 0) << LESSON_SEQ |
+                    (uint32_t)(plan->ack != 0) << LESSON_ACK;
     work->type = OX_ROHC_TYPE_TCP_CO_COMMON;
 }
 
@@ -182,7 +198,9 @@ static void write_format(tcp_facts *facts, const tcp_format *format, rohc_compre
     octets = tcp_put(format, octets, FIELD_CRC, crc);
     *work->first = (uint8_t)(octets >> (8 * format->octets - 8));
     for (uint32_t i = format->octets - 1u; i-- > 0;) rohc_write8(&work->body, (uint32_t)(octets >> 8 * i) & 0xFF);
-    facts->tells |= (uint32_t)tcp_has(format, FIELD_WINDOW) << LESSON_WINDOW;
+    facts->tells |= (uint32_t)tcp_has(format, FIELD_WINDOW) << LESSON_WINDOW |
+                    (uint32_t)(tcp_has(format, FIELD_SEQ) || tcp_has(format, FIELD_SCALED)) << LESSON_SEQ |
+                    (uint32_t)(tcp_has(format, FIELD_ACK) || tcp_has(format, FIELD_ACK_SCALED)) << LESSON_ACK;
     work->type = format->type;
 }
 
@@ -208,7 +226,8 @@ bool tcp_write_co(tcp_facts *facts, rohc_compression *work) {
         tcp_write_list(facts, listed, &work->body);
         facts->tells |= 1u << LESSON_LIST;
     }
-    if (facts->payload != 0) facts->tells |= 1u << LESSON_SCALE;
+    const bool scaled = work->type != OX_ROHC_TYPE_TCP_CO_COMMON && tcp_has(format, FIELD_SCALED);
+    if (facts->payload != 0 && !scaled) facts->tells |= 1u << LESSON_SCALE;
     if (facts->ecn_used != 0) facts->tells |= 1u << LESSON_ECN_BITS;
     tcp_write_irregular_chain(facts, listed, &work->body);
     return true;

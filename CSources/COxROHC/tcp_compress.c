@@ -5,6 +5,7 @@ static void open_flow(void *state, const rohc_packet *packet, const ox_rohc_para
     // Any number will do, but not the same for all flows (section 6.1.1).
     flow->msn = (uint16_t)(packet->hash >> 8);
     flow->width = parameters->repetitions;
+    flow->bidirectional = parameters->bidirectional;
 }
 
 static bool matches(const void *state, const rohc_packet *packet) {
@@ -16,7 +17,7 @@ static bool matches(const void *state, const rohc_packet *packet) {
         const bool v4 = header[0] >> 4 == 4;
         // With other extension headers it is the same flow only if it has the same octets in all.
         if (at + packet->ip[i].header_bytes > flow->chain_bytes || header[0] >> 4 != old[0] >> 4) return false;
-        if (memcmp(header + (v4 ? 12 : 8), old + (v4 ? 12 : 8), v4 ? 8 : 32) != 0) return false;
+        if (v4 ? memcmp(header + 12, old + 12, 8) != 0 : memcmp(header + 8, old + 8, 32) != 0) return false;
         at += packet->ip[i].header_bytes;
     }
     return at == flow->chain_bytes && ox_load_be16(packet->transport) == flow->ports[0] &&

@@ -2,8 +2,6 @@
 
 enum {
     MSN_BRIDGES = (1 << TCP_MSN_BITS) - 1, /* packets lost in a row until the MSN's few bits mean another one, in known order */
-    STEADY = 48,                           /* packets without a change after which none is expected */
-    STEADY_FROM_START = 3,                 /* where there has been none yet */
 };
 
 /** The MSN; where the order is known it is a later one for sure, and the whole interval may serve to bridge a loss. */
@@ -109,11 +107,14 @@ static bool read_format(tcp_rebuild *rebuild, const tcp_format *format, uint8_t 
     if (tcp_has(format, FIELD_SCALED)) {
         const uint32_t payload = rohc_left(&rebuild->work->body);
         if (!before->has_scaled || payload == 0) return false;
-        now->scaled = tcp_decode(format, octets, FIELD_SCALED, before->scaled) + (steps << format->bits[FIELD_SCALED]);
-        now->seq = now->scaled * payload + before->residue;
+        const uint32_t reference = rebuild->own_scale ? before->seq / payload : before->scaled;
+        if (rebuild->own_scale) now->residue = (uint16_t)(before->seq % payload);
+        now->scaled = tcp_decode(format, octets, FIELD_SCALED, reference) + (steps << format->bits[FIELD_SCALED]);
+        now->seq = now->scaled * payload + now->residue;
     } else {
         tcp_learn_scaled(now, rohc_left(&rebuild->work->body));
     }
+    if (tcp_has(format, FIELD_WINDOW) || now->residue != before->residue) rebuild->work->news = true;
     return true;
 }
 
@@ -138,39 +139,22 @@ static bool crc_right(tcp_rebuild *rebuild, const tcp_format *format, uint8_t cr
 
 /**
  * Few bits are not believed where packets of the flow may be missing: the TCP checksum has to say so, too. It does not cover the IP
- * header. So when all packets may be gone that told a change there, it must be a flow in which there are none.
+ * header, whose changes are told so often that as many may be missing as the MSN counts, and no more.
  */
 static bool sure(const tcp_rebuild *rebuild, uint32_t crc_bits) {
     rohc_decompression *work = rebuild->work;
     work->verified = crc_bits != 3;
     if (!work->known_order) return true;
-    if ((uint16_t)(rebuild->now->msn - rebuild->before.msn - 1) > work->lost_most) return false;
-    if (work->lost_most == 0) return true;
-    if (work->lost_most > MSN_BRIDGES && tcp_sequential(rebuild->fixed, rebuild->now)) return false;
-    // What a CRC-7 comes with was told to be sure for longer, where the TCP checksum does not cover it.
+    const uint16_t skipped = (uint16_t)(rebuild->now->msn - rebuild->before.msn - 1);
+    if (skipped > work->lost_most) return false;
+    // Where the MSN cannot be another one it tells how many they are.
+    const uint64_t missing = work->lost_most > MSN_BRIDGES ? work->lost_most : skipped;
+    if (missing == 0) return true;
     const uint32_t told = work->parameters->repetitions == 0 ? ROHC_REPETITIONS : work->parameters->repetitions;
-    if (crc_bits != 3 && work->lost_most < told) return true;
-    const uint32_t steady = rebuild->now->unsteady ? STEADY : STEADY_FROM_START;
-    if (work->lost_most >= (crc_bits == 3 ? told : ROHC_WINDOW) && rebuild->now->steady < steady) return false;
+    // Without feedback IRs tell it less often.
+    if (missing > MSN_BRIDGES || (!work->parameters->bidirectional && missing >= told)) return false;
+    if (crc_bits != 3 && missing < told) return true;
     return work->verified = tcp_checksum_right(rebuild);
-}
-
-/** Counts packets in which the IP headers stayed as they were but for what every packet says. */
-static void watch(tcp_rebuild *rebuild) {
-    tcp_dynamic *now = rebuild->now;
-    const tcp_dynamic *before = &rebuild->before;
-    const uint32_t inner = rebuild->fixed->ips - 1u;
-    now->id_offset = tcp_id_offset(rebuild->ip_id[inner], now->msn, now->behaviour[inner]);
-    const bool same = memcmp(now->ttl, before->ttl, sizeof now->ttl) == 0 && now->dont_fragment == before->dont_fragment &&
-                      memcmp(now->behaviour, before->behaviour, sizeof now->behaviour) == 0 &&
-                      (now->tos[inner] ^ before->tos[inner]) < 4 && (now->ecn_used != 0 || now->tos[inner] == before->tos[inner]) &&
-                      (!tcp_sequential(rebuild->fixed, now) || now->id_offset == before->id_offset);
-    if (!same) {
-        now->steady = 0;
-        now->unsteady = true;
-    } else if (now->steady < UINT8_MAX) {
-        now->steady++;
-    }
 }
 
 /** Reads and rebuilds the packet, whose format is known; NULL for co_common. */
@@ -180,25 +164,46 @@ static ox_rohc_verdict attempt(tcp_rebuild *rebuild, const tcp_format *format) {
     if (format == NULL) tcp_learn_scaled(rebuild->now, rohc_left(&rebuild->work->body));
     if (!tcp_write_header(rebuild)) return OX_ROHC_MALFORMED;
     if (!crc_right(rebuild, format, crc)) return OX_ROHC_CRC;
-    watch(rebuild);
+    const uint32_t inner = rebuild->fixed->ips - 1u;
+    tcp_dynamic *now = rebuild->now;
+    now->id_offset = tcp_id_offset(rebuild->ip_id[inner], now->msn, now->behaviour[inner]);
     return sure(rebuild, format == NULL ? 7 : format->bits[FIELD_CRC]) ? OX_ROHC_PASS : OX_ROHC_AMBIGUOUS;
 }
 
+/** Where a packet begins, for one more attempt. */
+typedef struct origin {
+    const tcp_format *format;
+    rohc_reader body;
+    rohc_writer header;
+} origin;
+
+static ox_rohc_verdict attempt_again(tcp_rebuild *rebuild, const origin *origin) {
+    rebuild->work->body = origin->body;
+    rebuild->work->header = origin->header;
+    *rebuild->now = rebuild->before;
+    rebuild->present = 0;
+    return attempt(rebuild, origin->format);
+}
+
 /**
- * More packets may have been lost than the few bits of a scaled number bridge: then it is one interval further, or two. CRC and TCP
- * checksum have to say so both, and only a few packets after the loss are tried, so that no chance makes a wrong one right. A number
- * that is not scaled is not repaired: in the checksum 2^16 more of it count as little as a window that is one larger.
+ * More packets may have been lost than the few bits of a scaled number bridge: then it is one interval further, or more. Or those that
+ * told another scale are lost, but not what followed them. CRC and TCP checksum have to say so both, and only a few packets after the
+ * loss are tried, so that no chance makes a wrong one right. A number that is not scaled is not repaired: in the checksum 2^16 more of
+ * it count as little as a window that is one larger.
  */
-static bool repair(tcp_rebuild *rebuild, const tcp_format *format, const rohc_reader *body, const rohc_writer *header) {
-    enum { STEPS = 2, LOST_MOST = 32 };
+static bool repair(tcp_rebuild *rebuild, const origin *origin) {
+    enum { STEPS = 3 };
     rohc_decompression *work = rebuild->work;
-    if (format == NULL || !work->known_order || work->lost_most == 0 || work->lost_most > LOST_MOST || rebuild->touched) return false;
+    const tcp_format *format = origin->format;
+    if (format == NULL || !work->known_order || rebuild->touched) return false;
     if (!tcp_has(format, FIELD_SCALED) && !tcp_has(format, FIELD_ACK_SCALED)) return false;
-    for (rebuild->steps = 1; rebuild->steps <= STEPS; rebuild->steps++) {
-        work->body = *body;
-        work->header = *header;
-        *rebuild->now = rebuild->before;
-        if (attempt(rebuild, format) != OX_ROHC_PASS || !work->verified) continue;
+    const bool scaled = tcp_has(format, FIELD_SCALED);
+    const uint32_t steps = work->lost_most == 0 ? 0 : STEPS;
+    for (uint32_t i = 1; i <= steps + scaled; i++) {
+        rebuild->own_scale = i > steps;
+        rebuild->steps = rebuild->own_scale ? 0 : (uint8_t)i;
+        if (attempt_again(rebuild, origin) != OX_ROHC_PASS) continue;
+        if (!work->verified && !(work->verified = tcp_checksum_right(rebuild))) continue;
         work->repaired = true;
         return true;
     }
@@ -211,10 +216,9 @@ static ox_rohc_verdict decompress_co(tcp_rebuild *rebuild) {
     const tcp_format *format = tcp_format_of(work->first, tcp_sequential(rebuild->fixed, rebuild->now));
     if (format == NULL && (work->first & 0xFE) != CO_COMMON) return OX_ROHC_TYPE_UNKNOWN;
     work->type = format == NULL ? OX_ROHC_TYPE_TCP_CO_COMMON : format->type;
-    const rohc_reader body = work->body;
-    const rohc_writer header = work->header;
+    const origin origin = {.format = format, .body = work->body, .header = work->header};
     const ox_rohc_verdict verdict = attempt(rebuild, format);
-    if (verdict != OX_ROHC_PASS && !repair(rebuild, format, &body, &header)) return verdict;
+    if (verdict != OX_ROHC_PASS && !repair(rebuild, &origin)) return verdict;
     return OX_ROHC_PASS;
 }
 
@@ -239,7 +243,6 @@ static bool read_base(tcp_rebuild *rebuild, uint8_t *crc) {
     memcpy(rebuild->fixed, fixed, tcp_fixed_extent(fixed));
     if (!rebuild->fixed->has_pool) memset(&rebuild->fixed->pool, 0, offsetof(tcp_pool, octets));
     *rebuild->now = *(const tcp_dynamic *)dynamic;
-    rebuild->now->steady = rebuild->now->unsteady = 0;
     rebuild->before = *rebuild->now;
     return true;
 }
@@ -257,7 +260,6 @@ static ox_rohc_verdict decompress_ir(tcp_rebuild *rebuild) {
         if (!tcp_read_replicate_chain(rebuild)) return OX_ROHC_MALFORMED;
     } else {
         work->type = OX_ROHC_TYPE_IR;
-        rebuild->now->steady = rebuild->now->unsteady = 0;
         if (!tcp_read_static_chain(rebuild) || !tcp_read_dynamic_chain(rebuild)) return OX_ROHC_MALFORMED;
     }
     tcp_learn_scaled(rebuild->now, rohc_left(&work->body));
@@ -281,6 +283,7 @@ ox_rohc_verdict tcp_decompress(rohc_decompression *work) {
     rebuild.touched = rebuild.irregular_ttl = false;
     rebuild.present = 0;
     rebuild.steps = 0;
+    rebuild.own_scale = false;
     memset(rebuild.ip_id, 0, sizeof rebuild.ip_id);
 
     if (!rebuild.fixed->has_pool) memset(&rebuild.fixed->pool, 0, offsetof(tcp_pool, octets));

@@ -3,7 +3,8 @@
  *
  * Each thing that the decompressor has to learn is a *lesson*: it is told with so many packets in a row (the optimistic approach,
  * section 5.2.1.1), or until an acknowledgement says that it arrived. A lesson that was told often enough is *settled*, and only
- * then left out. For fields that change all the time, a history holds the references that the decompressor may have.
+ * then left out; and told again a few times until it is acknowledged, for a loss of them all. For fields that change all the time, a
+ * history holds the references that the decompressor may have.
  */
 #ifndef OX_ROHC_TCP_FLOW_H
 #define OX_ROHC_TCP_FLOW_H
@@ -11,8 +12,13 @@
 #include "tcp.h"
 
 enum {
-    TCP_FLOW_CHAIN_MAX = 184, /* octets of IP and extension headers of a flow that has this profile */
+    TCP_FLOW_CHAIN_MAX = 128, /* octets of IP and extension headers of a flow that has this profile */
     TCP_TOLD = UINT8_MAX,     /* acknowledged */
+    TCP_MARKS = 2,
+    TCP_MARK_EACH = 8,
+    TCP_AGAIN = 20,           /* packets in which a lesson that is not acknowledged is told again, */
+    TCP_AGAIN_EACH = 4,       /* by each fourth, which tells all of them; by each second */
+    TCP_YOUNG = 24,           /* of a flow's first packets */
     TCP_REFRESH_FIRST = 32,   /* packets after which the context is refreshed where there is no feedback (section 5.2.1.2), */
     TCP_REFRESHES = 3,        /* twice as many so often after that, and then no more */
 };
@@ -35,6 +41,8 @@ enum {
     LESSON_SCALE,     /* payload size, and sequence number modulo it */
     LESSON_SACK,      /* the blocks */
     LESSON_LIST,      /* which options in which order */
+    LESSON_SEQ, LESSON_ACK, /* the numbers, where they stay as they are */
+    LESSON_JUMP,      /* all of them, after one went on by more than 16 bits bridge */
     LESSONS,
 };
 
@@ -43,7 +51,6 @@ typedef struct tcp_history {
     uint16_t msn[ROHC_WINDOW];
     uint32_t seq[ROHC_WINDOW], ack[ROHC_WINDOW];
     uint16_t window[ROHC_WINDOW], id_offset[ROHC_WINDOW];
-    uint8_t ttl[ROHC_WINDOW];
     uint16_t items[ROHC_WINDOW]; /* that it told; and in the bits of two that have no content the lessons that not every packet can tell: */
     uint8_t next, count;
 } tcp_history;
@@ -63,12 +70,22 @@ typedef struct tcp_scales {
     uint8_t next, count;
 } tcp_scales;
 
+/** Every eighth packet: with the two last of them numbers are said in bits that bridge a long loss, too. */
+typedef struct tcp_marks {
+    uint32_t seq[TCP_MARKS], ack[TCP_MARKS], ts[TCP_MARKS], echo[TCP_MARKS];
+    uint16_t msn[TCP_MARKS];
+    /* Of the IP-ID's offsets the least and the largest between the marks, and since the last one: the TCP checksum does not cover it. */
+    uint16_t id_least[TCP_MARKS + 1], id_most[TCP_MARKS + 1];
+    uint8_t count;
+} tcp_marks;
+
 typedef struct tcp_flow {
     tcp_lesson lesson[LESSONS];
     tcp_lesson item[TCP_ITEMS];
     tcp_history history;
     tcp_times times;
     tcp_scales scales;
+    tcp_marks marks;
     tcp_values values;      /* of the last packet that had each */
     tcp_pool pool;
     tcp_list list;
@@ -93,6 +110,7 @@ typedef struct tcp_flow {
     uint8_t refreshes;      /* of a flow without feedback, at most TCP_REFRESHES */
     uint16_t since_ir;      /* packets */
     bool no_replication;    /* the decompressor could not use an IR-CR */
+    bool bidirectional;
     uint16_t chain_bytes;
     uint16_t ports[2];
     uint8_t chain[TCP_FLOW_CHAIN_MAX]; /* as in the last packet */
@@ -132,25 +150,30 @@ typedef struct tcp_facts {
 } tcp_facts;
 
 static inline bool tcp_settled(const tcp_lesson *lesson, uint8_t width) { return lesson->told >= width; }
+/** Whether it is told with this packet. What a burst of losses swallowed is so told again before a round trip is over. */
+static inline bool tcp_due(const tcp_flow *flow, const tcp_lesson *lesson, uint8_t enough) {
+    if (lesson->told < enough) return true;
+    const uint16_t msn = (uint16_t)(flow->msn + 1);
+    const uint32_t each = flow->age < TCP_YOUNG ? TCP_AGAIN_EACH / 2 : TCP_AGAIN_EACH;
+    return flow->bidirectional && lesson->told != TCP_TOLD && msn % each == 0 && (uint16_t)(msn - lesson->msn) < TCP_AGAIN;
+}
 /** Packets of a row of which one surely arrives: more than are repeated, for what is cheap to repeat. */
 static inline uint8_t tcp_depth(uint8_t width) { return width + 2 < ROHC_WINDOW ? width + 2 : ROHC_WINDOW; }
-/** The same for this flow: the first packets, which are all that many flows have, are not made larger for the sake of bursts. */
-static inline uint8_t tcp_reach(const tcp_facts *facts) {
-    enum { YOUNG = 24 };
-    return facts->flow->age < YOUNG ? facts->width : tcp_depth(facts->width);
-}
-/** How often it has to be told. What the TCP checksum does not cover is told for longer. */
+/** How often it has to be told. What the TCP checksum does not cover is told as often as the MSN counts losses. */
 static inline uint8_t tcp_enough(const tcp_facts *facts, uint32_t lesson) {
-    const uint32_t longer = 1u << LESSON_TTL | 1u << LESSON_DSCP | 1u << LESSON_DF | 1u << LESSON_OUTER;
-    if ((longer >> lesson & 1) != 0) return ROHC_WINDOW;
-    return lesson == LESSON_SCALE ? tcp_reach(facts) : facts->width;
+    const uint32_t longer = 1u << LESSON_TTL | 1u << LESSON_DSCP | 1u << LESSON_DF | 1u << LESSON_OUTER | 1u << LESSON_BEHAVIOUR |
+                            1u << LESSON_ECN;
+    if ((longer >> lesson & 1) != 0) return 1 << TCP_MSN_BITS;
+    if (lesson == LESSON_STATIC && facts->flow->bidirectional) return ROHC_WINDOW;
+    if (lesson == LESSON_JUMP) return 1;
+    return tcp_depth(facts->width);
 }
 /** Whether the lesson need not be told with this packet. */
 static inline bool tcp_knows(const tcp_facts *facts, uint32_t lesson) {
-    return (facts->new_lessons >> lesson & 1) == 0 && tcp_settled(&facts->flow->lesson[lesson], tcp_enough(facts, lesson));
+    return (facts->new_lessons >> lesson & 1) == 0 && !tcp_due(facts->flow, &facts->flow->lesson[lesson], tcp_enough(facts, lesson));
 }
 static inline bool tcp_knows_item(const tcp_facts *facts, uint32_t item) {
-    return (facts->new_items >> item & 1) == 0 && tcp_settled(&facts->flow->item[item], facts->width);
+    return (facts->new_items >> item & 1) == 0 && !tcp_due(facts->flow, &facts->flow->item[item], tcp_depth(facts->width));
 }
 
 /** The newest entries of a ring: `next` is where the next one goes. */

@@ -13,28 +13,49 @@ static uint32_t advance(uint8_t *next, uint8_t *count, uint8_t width) {
 static void remember_references(const tcp_facts *facts) {
     tcp_flow *flow = facts->flow;
     tcp_history *history = &flow->history;
-    const uint8_t depth = tcp_depth(facts->width);
-    uint32_t place = advance(&history->next, &history->count, depth);
+    uint32_t place = advance(&history->next, &history->count, ROHC_WINDOW);
     history->msn[place] = facts->msn;
     history->seq[place] = facts->seq;
     history->ack[place] = facts->ack;
     history->window[place] = facts->window;
     history->id_offset[place] = facts->id_offset;
-    history->ttl[place] = facts->ttl[flow->ips - 1u];
     const uint32_t scale = facts->tells >> LESSON_SCALE & 1, sack = facts->tells >> LESSON_SACK & 1;
     history->items[place] = (uint16_t)((facts->listed & ~(TOLD_SCALE | TOLD_SACK)) | scale * TOLD_SCALE | sack * TOLD_SACK);
     if ((facts->items >> ITEM_TIMESTAMPS & 1) != 0) {
         tcp_times *times = &flow->times;
-        place = advance(&times->next, &times->count, facts->width);
+        place = advance(&times->next, &times->count, ROHC_WINDOW);
         times->msn[place] = facts->msn;
         times->ts[place] = facts->values.ts;
         times->echo[place] = facts->values.echo;
+    }
+    tcp_marks *marks = &flow->marks;
+    if ((int16_t)(facts->id_offset - marks->id_least[0]) < 0) marks->id_least[0] = facts->id_offset;
+    if ((int16_t)(facts->id_offset - marks->id_most[0]) > 0) marks->id_most[0] = facts->id_offset;
+    if (facts->msn % TCP_MARK_EACH == 0 || marks->count == 0) {
+        for (uint32_t i = TCP_MARKS - 1; i > 0; i--) {
+            marks->msn[i] = marks->msn[i - 1];
+            marks->seq[i] = marks->seq[i - 1];
+            marks->ack[i] = marks->ack[i - 1];
+            marks->ts[i] = marks->ts[i - 1];
+            marks->echo[i] = marks->echo[i - 1];
+        }
+        for (uint32_t i = TCP_MARKS; i > 0; i--) {
+            marks->id_least[i] = marks->count == 0 ? facts->id_offset : marks->id_least[i - 1];
+            marks->id_most[i] = marks->count == 0 ? facts->id_offset : marks->id_most[i - 1];
+        }
+        marks->id_least[0] = marks->id_most[0] = facts->id_offset;
+        marks->msn[0] = facts->msn;
+        marks->seq[0] = facts->seq;
+        marks->ack[0] = facts->ack;
+        marks->ts[0] = (facts->items >> ITEM_TIMESTAMPS & 1) != 0 ? facts->values.ts : flow->values.ts;
+        marks->echo[0] = (facts->items >> ITEM_TIMESTAMPS & 1) != 0 ? facts->values.echo : flow->values.echo;
+        if (marks->count < TCP_MARKS) marks->count++;
     }
     if (facts->payload != 0) {
         tcp_scales *scales = &flow->scales;
         // References in another scale are never used.
         if ((facts->new_lessons >> LESSON_SCALE & 1) != 0) scales->count = scales->next = 0;
-        place = advance(&scales->next, &scales->count, depth);
+        place = advance(&scales->next, &scales->count, tcp_depth(facts->width));
         scales->msn[place] = facts->msn;
         scales->scaled[place] = facts->scaled;
     }
@@ -44,7 +65,7 @@ static void tell(tcp_lesson *lesson, bool is_new, uint32_t told, uint16_t msn) {
     if (is_new) lesson->told = 0;
     if (told == 0 || lesson->told == TCP_TOLD) return;
     if (lesson->told == 0) lesson->msn = msn;
-    if (lesson->told < TCP_TOLD - ROHC_WINDOW) lesson->told = (uint8_t)(lesson->told + told);
+    if (lesson->told < 1 << TCP_MSN_BITS) lesson->told = (uint8_t)(lesson->told + told);
 }
 
 /** How much a packet tells of a lesson. The last of the IRs that begin a flow ends those that are told for longer. */
@@ -144,7 +165,13 @@ static void narrow(tcp_flow *flow, uint16_t msn) {
         history->ack[i] = history->ack[reference];
         history->window[i] = history->window[reference];
         history->id_offset[i] = history->id_offset[reference];
-        history->ttl[i] = history->ttl[reference];
+    }
+    tcp_marks *marks = &flow->marks;
+    for (uint32_t i = 0; reference >= 0 && i < marks->count; i++) {
+        if (!reaches(marks->msn[i], msn)) continue;
+        marks->seq[i] = history->seq[reference];
+        marks->ack[i] = history->ack[reference];
+        marks->id_least[i + 1] = marks->id_most[i + 1] = history->id_offset[reference];
     }
     tcp_times *times = &flow->times;
     const int time = entry_of(times->msn, times->count, msn);
@@ -152,6 +179,11 @@ static void narrow(tcp_flow *flow, uint16_t msn) {
         if (!reaches(times->msn[i], times->msn[time])) continue;
         times->ts[i] = times->ts[time];
         times->echo[i] = times->echo[time];
+    }
+    for (uint32_t i = 0; time >= 0 && i < marks->count; i++) {
+        if (!reaches(marks->msn[i], msn)) continue;
+        marks->ts[i] = times->ts[time];
+        marks->echo[i] = times->echo[time];
     }
     tcp_scales *scales = &flow->scales;
     const int scale = entry_of(scales->msn, scales->count, msn);

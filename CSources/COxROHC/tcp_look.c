@@ -182,6 +182,8 @@ static void look_at_tcp(tcp_facts *facts) {
     look_at_ecn(facts);
 }
 
+static bool jumps(uint32_t from, uint32_t to) { return to - from + 0x8000 > UINT16_MAX; }
+
 bool tcp_look(tcp_facts *facts) {
     const rohc_packet *packet = facts->packet;
     tcp_flow *flow = facts->flow;
@@ -198,6 +200,9 @@ bool tcp_look(tcp_facts *facts) {
     facts->checksum = ox_load_be16(tcp + 16);
     facts->urgent = ox_load_be16(tcp + 18);
     facts->msn = (uint16_t)(flow->msn + 1);
+    if (facts->seq != flow->seq) facts->new_lessons |= 1u << LESSON_SEQ;
+    if (facts->ack != flow->ack) facts->new_lessons |= 1u << LESSON_ACK;
+    if (jumps(flow->seq, facts->seq) || jumps(flow->ack, facts->ack)) facts->new_lessons |= 1u << LESSON_JUMP;
     if (!tcp_look_at_options(facts, tcp + TCP_BYTES, tcp_bytes - TCP_BYTES)) return false;
 
     for (uint32_t i = 0; i < packet->ips; i++) read_ip(facts, i);

@@ -166,6 +166,7 @@ bool tcp_read_list(tcp_rebuild *rebuild, bool all) {
     rohc_reader *body = &rebuild->work->body;
     tcp_list *list = &rebuild->now->list;
     const uint8_t head = rohc_read8(body);
+    rebuild->work->news = true;
     const bool wide = (head & 0x10) != 0;
     list->count = head & 0xF;
     rebuild->present = 0;

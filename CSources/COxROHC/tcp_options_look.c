@@ -76,10 +76,15 @@ static void look_at_timestamps(tcp_facts *facts, const uint8_t *option) {
         facts->new_items |= 1u << ITEM_TIMESTAMPS;
         return;
     }
-    const tcp_ring recent = tcp_newest(times->next, times->count, facts->width, facts->width);
-    facts->ts_octets = ts_octets(tcp_spread32(times->ts, recent, facts->values.ts));
-    facts->echo_octets = ts_octets(tcp_spread32(times->echo, recent, facts->values.echo));
-    facts->ts_whole = facts->ts_octets == 0 || facts->echo_octets == 0;
+    const tcp_ring recent = tcp_newest(times->next, times->count, ROHC_WINDOW, ROHC_WINDOW);
+    rohc_spread ts = tcp_spread32(times->ts, recent, facts->values.ts), echo = tcp_spread32(times->echo, recent, facts->values.echo);
+    for (uint32_t i = 0; i < flow->marks.count; i++) {
+        tcp_widen(&ts, (int32_t)(facts->values.ts - flow->marks.ts[i]));
+        tcp_widen(&echo, (int32_t)(facts->values.echo - flow->marks.echo[i]));
+    }
+    facts->ts_octets = ts_octets(ts);
+    facts->echo_octets = ts_octets(echo);
+    facts->ts_whole = facts->ts_octets == 0 || facts->echo_octets == 0 || !tcp_knows(facts, LESSON_JUMP);
 }
 
 /** An option that is in the list already: whether it is equal, so that one item says both. */
@@ -167,8 +172,8 @@ static void decide_on_list(tcp_facts *facts) {
     }
     if (facts->ts_whole) unknown |= 1u << ITEM_TIMESTAMPS;
     const tcp_list *old = &facts->flow->list;
-    if (old->count != facts->list.count || memcmp(old->index, facts->list.index, old->count) != 0)
-        facts->new_lessons |= 1u << LESSON_LIST;
+    // Behind its last index a list has zeros.
+    if (memcmp(old, &facts->list, sizeof *old) != 0) facts->new_lessons |= 1u << LESSON_LIST;
     facts->list_needed = unknown != 0 || !tcp_knows(facts, LESSON_LIST);
     facts->listed = (uint16_t)(unknown | (facts->items & empty));
 }

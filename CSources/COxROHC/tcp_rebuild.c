@@ -50,7 +50,8 @@ bool tcp_write_header(tcp_rebuild *rebuild) {
     ox_store_be16(tcp + 18, now->urgent);
     uint8_t *to = tcp + TCP_BYTES;
     for (uint32_t i = 0; i < now->list.count; i++) {
-        memcpy(to, rebuild->option[i], rebuild->option_bytes[i]);
+        if (rebuild->option_bytes[i] == 1) *to = rebuild->option[i][0];
+        else memcpy(to, rebuild->option[i], rebuild->option_bytes[i]);
         to += rebuild->option_bytes[i];
     }
     return true;

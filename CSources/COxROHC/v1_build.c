@@ -111,64 +111,56 @@ static uint8_t crc_of(const uint8_t *octets, uint32_t count, uint8_t crc, uint32
     return bits == 3 ? rohc_crc3(octets, count, crc) : rohc_crc7(octets, count, crc);
 }
 
-/* Fields in the order in which they are added, put together first: a run of a few octets would cost as much as one of many. */
-typedef struct gathered {
-    uint8_t octets[2 * (IPV6_BYTES + 8) + UDP_BYTES + RTP_BYTES];
-    uint32_t count;
-    uint32_t bits;
-    uint8_t crc;
-} gathered;
-
-static inline void gather(gathered *to, const uint8_t *octets, uint32_t count) {
-    memcpy(to->octets + to->count, octets, count);
-    to->count += count;
-}
-
-/* For fields of any length. */
-static void gather_long(gathered *to, const uint8_t *octets, uint32_t count) {
-    if (count == 0) return;
-    to->crc = crc_of(to->octets, to->count, to->crc, to->bits);
-    to->crc = crc_of(octets, count, to->crc, to->bits);
-    to->count = 0;
+/* Fields are put together first, in the order in which they are added: a run of a few octets would cost as much as one of many. */
+static inline uint8_t *gather(uint8_t *to, const uint8_t *octets, uint32_t count) {
+    memcpy(to, octets, count);
+    return to + count;
 }
 
 //= RFC 3095 section 5.9.2
 //# first the fields that are static or change seldom, of all headers, then the others: IPv4 octets 3 to 6, 11 and 12; IPv6 5 and 6;
 //# UDP 5 to 8; RTP 2 to 8; ESP 5 to 8
 uint8_t v1_crc(v1_kind kind, const uint8_t *header, const v1_extent *extent, uint32_t bits) {
-    gathered all;
-    all.count = 0;
-    all.bits = bits;
-    all.crc = bits == 3 ? CRC3_START : CRC7_START;
+    uint8_t gathered[2 * (IPV6_BYTES + 8) + UDP_BYTES + RTP_BYTES], *to = gathered;
+    uint8_t crc = bits == 3 ? CRC3_START : CRC7_START;
     const uint8_t *ip[ROHC_IPS], *at = header;
     for (uint32_t i = 0; i < extent->ips; i++) {
         ip[i] = at;
         if (at[0] >> 4 == 4) {
-            gather(&all, at, 2);
-            gather(&all, at + 6, 4);
-            gather(&all, at + 12, 8);
+            to = gather(to, at, 2);
+            to = gather(to, at + 6, 4);
+            to = gather(to, at + 12, 8);
         } else {
-            gather(&all, at, 4);
-            gather(&all, at + 6, IPV6_BYTES - 6);
-            gather_long(&all, at + IPV6_BYTES, extent->ip_bytes[i] - (uint32_t)IPV6_BYTES);
+            to = gather(to, at, 4);
+            to = gather(to, at + 6, IPV6_BYTES - 6);
+            if (extent->ip_bytes[i] > IPV6_BYTES) {
+                crc = crc_of(gathered, (uint32_t)(to - gathered), crc, bits);
+                crc = crc_of(at + IPV6_BYTES, extent->ip_bytes[i] - (uint32_t)IPV6_BYTES, crc, bits);
+                to = gathered;
+            }
         }
         at += extent->ip_bytes[i];
     }
-    if (kind != V1_IP) gather(&all, at, 4);
+    if (kind != V1_IP) to = gather(to, at, 4);
     if (kind == V1_RTP) {
-        gather(&all, at + UDP_BYTES, 1);
-        gather(&all, at + UDP_BYTES + 8, 4);
-        gather_long(&all, at + UDP_BYTES + RTP_BYTES, 4u * (at[UDP_BYTES] & 0x0F));
+        const uint8_t *rtp = at + UDP_BYTES;
+        to = gather(to, rtp, 1);
+        to = gather(to, rtp + 8, 4);
+        if ((rtp[0] & 0x0F) != 0) {
+            crc = crc_of(gathered, (uint32_t)(to - gathered), crc, bits);
+            crc = crc_of(rtp + RTP_BYTES, 4u * (rtp[0] & 0x0F), crc, bits);
+            to = gathered;
+        }
     }
     for (uint32_t i = 0; i < extent->ips; i++) {
         if (ip[i][0] >> 4 == 4) {
-            gather(&all, ip[i] + 2, 4);
-            gather(&all, ip[i] + 10, 2);
+            to = gather(to, ip[i] + 2, 4);
+            to = gather(to, ip[i] + 10, 2);
         } else {
-            gather(&all, ip[i] + 4, 2);
+            to = gather(to, ip[i] + 4, 2);
         }
     }
-    if (kind != V1_IP) gather(&all, at + 4, 4);
-    if (kind == V1_RTP) gather(&all, at + UDP_BYTES + 1, 7);
-    return crc_of(all.octets, all.count, all.crc, bits);
+    if (kind != V1_IP) to = gather(to, at + 4, 4);
+    if (kind == V1_RTP) to = gather(to, at + UDP_BYTES + 1, 7);
+    return crc_of(gathered, (uint32_t)(to - gathered), crc, bits);
 }

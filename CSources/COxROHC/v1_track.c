@@ -108,7 +108,7 @@ static uint32_t stride_between(const v1_flow *flow, uint32_t sn, uint32_t ts) {
     const uint16_t packets = (uint16_t)(sn - flow->sn);
     const uint32_t step = ts - flow->ts;
     if (packets == 0 || packets > 16 || step == 0 || step > (1u << 24)) return 0;
-    return step % packets == 0 ? step / packets : step;
+    return packets != 1 && step % packets == 0 ? step / packets : step;
 }
 
 static void set_stride(v1_flow *flow, uint32_t stride) {
@@ -126,6 +126,10 @@ static void choose_stride(v1_flow *flow, const rohc_packet *packet, uint32_t sn,
         return;
     }
     const uint32_t stride = stride_between(flow, sn, ts);
+    if (stride != 0 && stride == flow->ts_stride) {
+        flow->stride_seen = stride;
+        return;
+    }
     const bool fits = flow->ts_stride != 0 && ts % flow->ts_stride == flow->ts_offset;
     const bool early = flow->since_first < EARLY || flow->ts_stride <= 1;
     if (stride != 0 && (!fits || early) && (flow->ts_stride == 0 || stride == flow->stride_seen)) set_stride(flow, stride);

@@ -173,6 +173,7 @@ typedef struct v2_sending {
     v2_layout layout;
     v2_dynamic now;
     uint16_t profile;
+    bool same_layout;       /* as that of the flow */
     bool marker;
     rohc_spread sn, id_offset, ts, ts_scaled;
     bool id_inferred, ts_inferred, ts_scalable;
@@ -225,7 +226,7 @@ typedef struct v2_fixed {
     uint8_t octets[V2_CHAIN_BYTES + 4]; /* last, so that no more of it is copied than there is */
 } v2_fixed;
 _Static_assert(sizeof(v2_fixed) % 8 == 0 && sizeof(v2_dynamic) % 8 == 0, "parts of a context are in units of 8");
-_Static_assert(sizeof(v2_fixed) + 5 * sizeof(v2_dynamic) <= ROHC_CONTEXT_STATE_BYTES, "four saved states");
+_Static_assert(sizeof(v2_fixed) + 4 * sizeof(v2_dynamic) <= ROHC_CONTEXT_STATE_BYTES, "three saved states");
 
 /** A packet that is being decompressed. */
 typedef struct v2_received {

@@ -112,6 +112,18 @@ static void measure_ts(v2_sending *sending, const v2_reference *reference, int32
     if (reference->ts % stride != ts % stride) sending->ts_scalable = false;
 }
 
+/**
+ * The next reference that is looked at, counted from the last packet, which is 1. In a row of regular packets all distances grow
+ * evenly: its ends tell them, and the places from which on more of them count.
+ */
+static uint32_t nearer(const v2_flow *flow, uint32_t back, uint32_t row) {
+    const uint32_t ts_reach = (uint32_t)flow->width + TS_LONGER;
+    if (back > row) return back - 1;
+    if (back > ts_reach) return ts_reach;
+    if (back > flow->width) return flow->width;
+    return back > 1;
+}
+
 void v2_measure(v2_sending *sending) {
     const v2_flow *flow = sending->flow;
     const v2_dynamic *now = &sending->now;
@@ -131,14 +143,16 @@ void v2_measure(v2_sending *sending) {
     sending->sn = sending->id_offset = sending->ts = sending->ts_scaled = (rohc_spread){.least = INT32_MAX, .most = INT32_MIN};
     sending->ts_scalable = now->ts_stride != 0;
     sending->strong = uncounted;
-    for (uint32_t i = 0; i < count; i++) {
-        const v2_reference *reference = reference_at(flow, i);
+    const bool even = rtp && sending->regular && now->ts / V2_REFERENCES >= now->ts_stride;
+    const uint32_t row = even ? flow->regular + 1u : 0;
+    for (uint32_t back = count; back != 0; back = nearer(flow, back, row)) {
+        const v2_reference *reference = reference_at(flow, count - back);
         const uint32_t distance = now->sn - reference->sn;
         const int32_t ahead = wide ? (int32_t)distance : (int16_t)(uint16_t)distance;
-        const bool recent = count - i <= flow->width;
+        const bool recent = back <= flow->width;
         widen(&sending->id_offset, (int16_t)(uint16_t)(offset - offset_of(behavior, reference->id, reference->sn)));
         if (recent || uncounted) widen(&sending->sn, ahead);
-        if (rtp && (bare || count - i <= (uint32_t)flow->width + TS_LONGER)) measure_ts(sending, reference, ahead);
+        if (rtp && (bare || back <= (uint32_t)flow->width + TS_LONGER)) measure_ts(sending, reference, ahead);
     }
     sending->id_inferred = !v2_sequential(behavior) || (sending->id_offset.least == 0 && sending->id_offset.most == 0);
 }

@@ -69,20 +69,23 @@ bool v2_layout_of(v2_layout *layout, const rohc_packet *packet, uint16_t profile
 
 /* ---- whose packet it is --------------------------------------------------------------------------------------- */
 
-static bool same_octets(const v2_flow *flow, const v2_item *item, const uint8_t *header, uint32_t from, uint32_t count) {
+static inline bool same_octets(const v2_flow *flow, const v2_item *item, const uint8_t *header, uint32_t from, uint32_t count) {
     return memcmp(flow->octets + item->offset + from, header + from, count) == 0;
 }
 
+/** Whether an IP header has the addresses of an item. */
+static bool same_addresses(const v2_flow *flow, const v2_item *item, const rohc_ip *ip) {
+    if (ip->version == 4) return item->kind == V2_KIND_IPV4 && same_octets(flow, item, ip->bytes, 12, 8);
+    return item->kind == V2_KIND_IPV6 && same_octets(flow, item, ip->bytes, 8, 32);
+}
+
 bool v2_matches(const v2_flow *flow, const rohc_packet *packet, uint16_t profile) {
-    const v2_item *outer = &flow->layout.items[0], *inner = &flow->layout.items[flow->layout.inner];
-    const rohc_ip *first = &packet->ip[0], *last = rohc_inner(packet);
-    if (packet->ips != (flow->layout.outer == V2_NONE ? 1 : 2)) return false;
-    if ((first->version == 4) != (outer->kind == V2_KIND_IPV4) || (last->version == 4) != (inner->kind == V2_KIND_IPV4)) return false;
-    if (!same_octets(flow, outer, first->bytes, first->version == 4 ? 12 : 8, first->version == 4 ? 8 : 32)) return false;
-    if (!same_octets(flow, inner, last->bytes, last->version == 4 ? 12 : 8, last->version == 4 ? 8 : 32)) return false;
+    const v2_layout *layout = &flow->layout;
+    if (packet->ips != (layout->outer == V2_NONE ? 1 : 2)) return false;
+    if (!same_addresses(flow, &layout->items[layout->inner], rohc_inner(packet))) return false;
+    if (packet->ips == 2 && !same_addresses(flow, &layout->items[0], &packet->ip[0])) return false;
     if (profile == V2_PROFILE_IP) return true;
-    return packet->transport_bytes >= ESP_BYTES &&
-           same_octets(flow, &flow->layout.items[flow->layout.transport], packet->transport, 0, 4);
+    return packet->transport_bytes >= ESP_BYTES && same_octets(flow, &layout->items[layout->transport], packet->transport, 0, 4);
 }
 
 /* ---- what is new ---------------------------------------------------------------------------------------------- */
@@ -142,7 +145,10 @@ static void read_packet(v2_sending *sending) {
     if (v2_sn_width(sending->profile) == 16) now->sn &= 0xFFFF;
 }
 
-/** The same items with the same static parts; a list of CSRCs may have another length. */
+/**
+ * The same items with the same static parts; a list of CSRCs may have another length. Addresses and ports are those of the flow:
+ * v2_matches() has seen to it.
+ */
 static bool static_equal(const v2_sending *sending) {
     const v2_flow *flow = sending->flow;
     if (sending->layout.count != flow->layout.count) return false;
@@ -152,11 +158,11 @@ static bool static_equal(const v2_sending *sending) {
         if (item->kind != before->kind || (item->bytes != before->bytes && item->kind != V2_KIND_RTP)) return false;
         switch ((v2_kind)item->kind) {
         case V2_KIND_IPV4:
-            if (!same_octets(flow, before, header, 9, 1) || !same_octets(flow, before, header, 12, 8)) return false;
+            if (!same_octets(flow, before, header, 9, 1)) return false;
             break;
         case V2_KIND_IPV6: {
             const uint32_t label = (ox_load_be32(header) ^ ox_load_be32(flow->octets + before->offset)) & 0xFFFFF;
-            if (label != 0 || !same_octets(flow, before, header, 6, 1) || !same_octets(flow, before, header, 8, 32)) return false;
+            if (label != 0 || !same_octets(flow, before, header, 6, 1)) return false;
             break;
         }
         case V2_KIND_OPTIONS:
@@ -168,9 +174,7 @@ static bool static_equal(const v2_sending *sending) {
         case V2_KIND_AH:
             if (!same_octets(flow, before, header, 0, 2) || !same_octets(flow, before, header, 4, 4)) return false;
             break;
-        case V2_KIND_UDP: case V2_KIND_ESP:
-            if (!same_octets(flow, before, header, 0, 4)) return false;
-            break;
+        case V2_KIND_UDP: case V2_KIND_ESP: break;
         case V2_KIND_RTP:
             if (!same_octets(flow, before, header, 8, 4)) return false;
             break;
@@ -180,6 +184,7 @@ static bool static_equal(const v2_sending *sending) {
 }
 
 static bool options_equal(const v2_sending *sending) {
+    if (rohc_inner(sending->work->packet)->extensions + sending->work->packet->ip[0].extensions == 0) return true;
     for (uint32_t i = 0; i < sending->layout.count; i++) {
         const v2_item *item = &sending->layout.items[i];
         if (item->kind == V2_KIND_OPTIONS && !same_octets(sending->flow, item, sending->octets + item->offset, 2, item->bytes - 2u))
@@ -279,7 +284,7 @@ static void keep(v2_sending *sending) {
     for (uint32_t i = 0; sending->news && i < V2_NEWS_COUNT; i++)
         if (flow->left[i] != 0) flow->left[i]--;
     flow->last = *now;
-    flow->layout = sending->layout;
+    if (!sending->same_layout) flow->layout = sending->layout;
     memcpy(flow->octets, sending->octets, sending->layout.bytes);
     flow->started = true;
 }
@@ -292,21 +297,23 @@ void v2_open(v2_flow *flow, const rohc_packet *packet, uint16_t profile) {
     flow->last.ts_stride = packet->rtp_stride != 0 ? packet->rtp_stride : V2_STRIDE;
     flow->last.inner.behavior = v2_first_behavior(packet);
     flow->behaved = packet->known_ids;
-    // Where another flow had the context, a packet that meets the old one must not look as if it were right.
+    // Where another flow had the context, as far as anybody knows, a packet that meets the old one must not look as if it were right.
     flow->first_irs = packet->reused ? V2_REFERENCES : 0;
 }
 
 bool v2_compress(rohc_compression *work, uint16_t profile) {
     v2_sending sending = {.work = work, .flow = work->state, .octets = work->packet->bytes, .profile = profile};
     v2_flow *flow = sending.flow;
-    if (has_layout(&flow->layout, work->packet, profile)) sending.layout = flow->layout;
+    sending.same_layout = has_layout(&flow->layout, work->packet, profile);
+    if (sending.same_layout) sending.layout = flow->layout;
     else if (!v2_layout_of(&sending.layout, work->packet, profile)) return false;
     flow->width = work->width;
     read_packet(&sending);
     if (sending.layout.items[sending.layout.inner].kind == V2_KIND_IPV4) v2_follow_id(flow, &sending.now);
     if (profile == V2_PROFILE_RTP) v2_follow_stride(flow, &sending.now);
     find_news(&sending);
-    for (uint32_t i = 0; i < V2_NEWS_COUNT; i++) sending.news = sending.news || flow->left[i] != 0;
+    static const uint8_t nothing[V2_NEWS_COUNT];
+    sending.news = memcmp(flow->left, nothing, sizeof nothing) != 0;
     sending.regular = v2_is_regular(&sending);
     write_packet(&sending);
     OX_ASSERT(!work->body.full);
@@ -343,7 +350,7 @@ void v2_feedback(v2_flow *flow, const rohc_feedback *said) {
     }
     // The whole context, if the decompressor has none that it could name a packet of.
     const v2_news news = said->ack == ROHC_STATIC_NACK || !said->sn_valid ? V2_NEWS_IR : V2_NEWS_REPAIR;
-    flow->left[news] = flow->width;
+    if (flow->left[news] < flow->width) flow->left[news] = flow->width;
     flow->since[news] = flow->last.sn + 1;
     for (uint32_t i = 0; i < V2_TABLE; i++)
         if (flow->table_said[i] > 1) flow->table_said[i] = 1;

@@ -74,9 +74,11 @@ static void keep(v2_received *received) {
         received->fixed->generation++;
         work->fixed_written = true;
     }
-    received->now.generation = received->fixed->generation;
-    received->now.received = received->old->received + (received->old->received < V2_REFERENCES);
-    memcpy(work->dynamic, &received->now, sizeof received->now);
+    const uint8_t before = received->old->received;
+    v2_dynamic *kept = work->dynamic;
+    *kept = received->now;
+    kept->generation = received->fixed->generation;
+    kept->received = (uint8_t)(before + (before < V2_REFERENCES));
 }
 
 static ox_rohc_verdict read_ir(v2_received *received) {
@@ -160,10 +162,12 @@ ox_rohc_verdict v2_decompress(rohc_decompression *work, uint16_t profile) {
         return verdict;
     }
     if (work->fresh) return OX_ROHC_NO_CONTEXT;
-    const rohc_decompression before = *work;
+    const rohc_reader body = work->body;
+    const rohc_writer header = work->header;
     verdict = read_co(&received);
     if (verdict == OX_ROHC_CRC && received.has_other) {
-        *work = before;
+        work->body = body;
+        work->header = header;
         received = (v2_received){.work = work, .fixed = work->fixed, .old = work->dynamic, .profile = profile, .other = true};
         verdict = read_co(&received);
     }

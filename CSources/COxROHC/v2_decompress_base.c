@@ -228,6 +228,11 @@ static bool covered(const v2_received *received) {
     return received->now.checksum_used && received->work->parameters->verify_checksums;
 }
 
+/** Whether the MSN counts the compressor's packets: that of RTP and ESP is the source's. */
+static bool counts(const v2_received *received) {
+    return received->profile == V2_PROFILE_UDP || received->profile == V2_PROFILE_IP;
+}
+
 /**
  * The MSN. Where the channel tells the order, that of UDP and IP is above the one before, for the compressor counts its packets;
  * and where more may be missing than the bits can bridge nothing is believed, whatever the CRC says.
@@ -235,11 +240,10 @@ static bool covered(const v2_received *received) {
 static bool decode_sn(v2_received *received) {
     const rohc_decompression *work = received->work;
     const uint32_t width = v2_sn_width(received->profile), k = received->sn_bits;
-    const bool counted = received->profile == V2_PROFILE_UDP || received->profile == V2_PROFILE_IP;
     if (k == 32 || k > width) {
         received->now.sn = received->sn;
     } else {
-        const int64_t p = work->known_order && counted ? -1 : v2_reorder(received->now.ratio, k);
+        const int64_t p = work->known_order && counts(received) ? -1 : v2_reorder(received->now.ratio, k);
         const uint64_t forward = (uint64_t)(((int64_t)1 << k) - 1 - p);
         received->now.sn = rohc_lsb_decode(received->old->sn, received->sn, k, p);
         if (work->known_order && shows(received) && work->lost_most >= forward) {
@@ -304,9 +308,14 @@ static bool doubtful(const v2_received *received) {
     const rohc_decompression *work = received->work;
     const uint32_t said = work->parameters->repetitions == 0 ? REPETITIONS : work->parameters->repetitions;
     if (!work->known_order || work->lost_most < said) return false;
+    uint64_t missing = work->lost_most;
+    // An MSN that cannot be another one tells how many they are.
+    if (counts(received) && missing < UINT64_C(1) << received->sn_bits)
+        missing = (uint16_t)(received->now.sn - received->old->sn - 1);
+    if (missing < said) return false;
     if (received->old->received < V2_REFERENCES) return true;
+    if (missing >= V2_REFERENCES) return true;
     if (received->crc_bits != 3) return false;
-    if (work->lost_most >= V2_REFERENCES) return true;
     return received->profile == V2_PROFILE_RTP && received->now.checksum_used && !covered(received);
 }
 

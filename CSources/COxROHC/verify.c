@@ -29,22 +29,29 @@ static bool innermost(const uint8_t *header, uint32_t bytes, uint32_t *ip, uint3
     }
 }
 
+/* Headers are words of 32 bits, and many of their fields were written just now: no more than that is read at once. */
+static uint64_t add_words(const uint8_t *words, uint32_t bytes) {
+    uint64_t sum = 0;
+#pragma GCC unroll 1
+    for (uint32_t at = 0; at < bytes; at += 4) sum += ox_load_be32(words + at);
+    return sum;
+}
+
 bool rohc_checksum_right(const ox_rohc_decompressed *out) {
     uint32_t ip, transport;
-    ox_headers headers = {0};
-    if (!innermost(out->header, out->header_bytes, &ip, &transport, &headers.protocol)) return true;
-    headers.version = out->header[ip] >> 4;
+    uint8_t protocol;
+    if (!innermost(out->header, out->header_bytes, &ip, &transport, &protocol)) return true;
     const uint8_t *behind = out->header + transport;
     const uint32_t bytes = out->header_bytes - transport, total = bytes + out->payload_bytes;
-    if (headers.protocol == PROTO_UDP) {
-        if (bytes < UDP_BYTES || ox_load_be16(behind + 4) != total) return true;
-        if (ox_load_be16(behind + 6) == 0) return headers.version == 4;
-    } else if (headers.protocol != PROTO_TCP || bytes < TCP_BYTES) {
+    if (protocol == PROTO_UDP) {
+        if (bytes < UDP_BYTES || bytes % 4 != 0 || ox_load_be16(behind + 4) != total) return true;
+        if (ox_load_be16(behind + 6) == 0) return true; /* over IPv6 too (RFC 6935) */
+    } else if (protocol != PROTO_TCP || bytes < TCP_BYTES || bytes % 4 != 0) {
         return true;
     }
-    /* The headers end at an even offset, so the payload's sum goes on from theirs. */
-    uint32_t sum = ox_checksum_pseudo(out->header + ip, &headers, total);
-    sum = ox_checksum_add(behind, bytes, sum);
-    sum = ox_checksum_add(out->payload, out->payload_bytes, sum);
-    return ox_checksum_finish(sum) == 0;
+    const uint8_t *addresses = out->header + ip + (out->header[ip] >> 4 == 4 ? 12 : 8);
+    const uint32_t address_bytes = out->header[ip] >> 4 == 4 ? 8 : 32;
+    const uint64_t sum = protocol + total + add_words(addresses, address_bytes) + add_words(behind, bytes);
+    const uint32_t folded = (uint32_t)((sum & UINT16_MAX) + (sum >> 16));
+    return ox_checksum_add(out->payload, out->payload_bytes, folded) == UINT16_MAX;
 }

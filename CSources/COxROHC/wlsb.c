@@ -1,12 +1,5 @@
 #include "state.h"
 
-void rohc_window_add(rohc_window *window, uint32_t value, uint8_t width) {
-    OX_ASSERT(width >= 1 && width <= ROHC_REFERENCES);
-    if (window->next >= width || window->count == 0) window->next = 0;
-    window->values[window->next++] = value;
-    if (window->count < width) window->count++;
-}
-
 rohc_spread rohc_window_spread(const rohc_window *window, uint32_t value, uint32_t field_bits) {
     if (window->count == 0) return (rohc_spread){.least = INT32_MIN, .most = INT32_MAX};
     const uint32_t shift = 32 - field_bits;

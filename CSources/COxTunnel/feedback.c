@@ -109,6 +109,7 @@ static void send_feedback(ox_tunnel *tunnel, ox_session *session, uint64_t now_n
     session->feedback_due_ns = OX_NEVER;
     if (buf->len > 0 && session->repair != NULL)
         buf->len += ox_repair_tell(session, buf->data + buf->len, ox_session_room(session) - buf->len, now_ns);
+    if (buf->len > 0) buf->len += ox_compact_tell(session, buf->data + buf->len, ox_session_room(session) - buf->len);
     if (buf->len == 0) ox_pool_put(tunnel->is.pool, buf);
     else ox_session_seal(tunnel, session, buf, false, ox_session_address(session), now_ns);
 }

@@ -76,7 +76,16 @@ void ox_deliver_flush(ox_tunnel *tunnel) {
     ox_coalescer_flush(tunnel->coalescer, &tunnel->device);
 }
 
-static void take_batch(ox_tunnel *tunnel, const arrival *a, const ox_frame *frame) {
+/** A packet with compressed headers; `whole`: it is the rest of its datagram. */
+static void take_compressed(ox_tunnel *tunnel, arrival *a, const uint8_t *body, size_t len, bool whole) {
+    ox_buf *buf = a->buf;
+    ox_buf *packet = ox_compact_restore(tunnel, a->session, a->number, buf, buf->data + (body - buf->data), len, whole);
+    if (packet == NULL) return;
+    a->kept = packet == buf;
+    ox_deliver(tunnel, a->session, packet);
+}
+
+static void take_batch(ox_tunnel *tunnel, arrival *a, const ox_frame *frame) {
     for (size_t at = 0; at < frame->len;) {
         uint64_t len = 0;
         uint32_t bytes = ox_varint_read(frame->body + at, frame->len - at, &len);
@@ -86,6 +95,10 @@ static void take_batch(ox_tunnel *tunnel, const arrival *a, const ox_frame *fram
         }
         const uint8_t *body = frame->body + at + bytes;
         at += bytes + (size_t)len;
+        if (len > 0 && body[0] >= OX_FRAME_COMPRESSED && a->session->compact != NULL) {
+            take_compressed(tunnel, a, body, (size_t)len, false);
+            continue;
+        }
         ox_buf *packet = ox_pool_get(tunnel->is.pool, OX_BUF_SMALL);
         if (packet == NULL) { // each of the others counts too
             ox_tunnel_count(tunnel, OX_DROP_POOL_EMPTY, 1);
@@ -168,13 +181,15 @@ static void take_control(ox_tunnel *tunnel, arrival *a, const ox_frame *frame) {
 
 /** Frames that carry inner packets, or parts of them. */
 static bool carries(uint32_t type) {
-    return type == OX_FRAME_BATCH || type == OX_FRAME_HEAD || type == OX_FRAME_TAIL || type == OX_FRAME_PACKET;
+    return type == OX_FRAME_BATCH || type == OX_FRAME_HEAD || type == OX_FRAME_TAIL || type == OX_FRAME_PACKET ||
+           type == OX_FRAME_COMPRESSED;
 }
 
 /** False when nothing behind this frame may be read. */
 static bool take_frame(ox_tunnel *tunnel, arrival *a, const ox_frame *frame, bool last) {
     if (a->recovered && !carries(frame->type)) return true;
-    if (frame->type != OX_FRAME_FEEDBACK && frame->type != OX_FRAME_CLOSE && frame->type != OX_FRAME_REPAIRED)
+    if (frame->type != OX_FRAME_FEEDBACK && frame->type != OX_FRAME_CLOSE && frame->type != OX_FRAME_REPAIRED &&
+        frame->type != OX_FRAME_HEADERS)
         a->eliciting = true;
     switch (frame->type) {
     case OX_FRAME_PADDING: return true;
@@ -182,6 +197,14 @@ static bool take_frame(ox_tunnel *tunnel, arrival *a, const ox_frame *frame, boo
     case OX_FRAME_TAIL: take_tail(tunnel, a, frame); return true;
     case OX_FRAME_FEEDBACK: take_feedback(tunnel, a, frame); return true;
     case OX_FRAME_PACKET: ox_deliver(tunnel, a->session, keep_body(a, frame)); return true;
+    case OX_FRAME_COMPRESSED:
+        if (a->session->compact == NULL) ox_tunnel_count(tunnel, OX_DROP_FRAME_UNKNOWN, 1);
+        else take_compressed(tunnel, a, frame->body, frame->len, true);
+        return true;
+    case OX_FRAME_HEADERS:
+        if (a->session->compact == NULL) ox_tunnel_count(tunnel, OX_DROP_FRAME_UNKNOWN, 1);
+        else ox_compact_heard(tunnel, a->session, frame);
+        return true;
     case OX_FRAME_HEAD: {
         if (!last || frame->len == 0) {
             ox_tunnel_count(tunnel, OX_DROP_SPLIT_MALFORMED, 1);
@@ -241,6 +264,12 @@ void ox_ingress_recovered(ox_tunnel *tunnel, ox_session *session, const ox_repai
     arrival a = {.session = session, .buf = buf, .number = symbol->number, .now_ns = now_ns, .recovered = true};
     take_frames(tunnel, &a);
     if (!a.kept) ox_pool_put(tunnel->is.pool, buf);
+}
+
+/** An authentic datagram has arrived; the numbers that it passes over are missing. */
+void ox_ingress_commit(ox_session *session, uint64_t number) {
+    if (number > session->replay.next) ox_compact_missed(session, number - session->replay.next);
+    ox_replay_commit(&session->replay, number);
 }
 
 /** What the arrival of authentic datagrams means, whatever is in them. `newest`: one of them is the newest there was. */
@@ -324,7 +353,7 @@ static void take_data(ox_tunnel *tunnel, ox_buf *buf, uint8_t *bytes, uint32_t l
     }
     uint64_t expected = a.session->replay.next;
     bool newest = a.number >= expected, again = ox_replay_arrive(&a.session->replay, a.number);
-    if (!again) ox_replay_commit(&a.session->replay, a.number);
+    if (!again) ox_ingress_commit(a.session, a.number);
     ox_ingress_note(tunnel, a.session, buf, newest, 1, len, now_ns);
     if (again) {
         ox_feedback_owe(tunnel, a.session, a.number, len, now_ns);
@@ -337,6 +366,7 @@ static void take_data(ox_tunnel *tunnel, ox_buf *buf, uint8_t *bytes, uint32_t l
     }
     take_frames(tunnel, &a);
     if (a.eliciting) ox_feedback_owe(tunnel, a.session, a.number, len, now_ns);
+    if (a.session->compact != NULL) ox_compact_hasten(tunnel, a.session, now_ns);
     if (a.number > expected && a.session->repair != NULL) ox_repair_overtaken(tunnel, a.session, now_ns);
     if (a.eliciting && !a.keepalive) a.session->received_eliciting_ns = now_ns;
     if (!a.kept) ox_pool_put(tunnel->is.pool, buf);

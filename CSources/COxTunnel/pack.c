@@ -25,6 +25,19 @@ static void join(ox_open *open, uint8_t class_, uint32_t flow) {
     if (open->flow_count <= OX_REPAIR_FLOWS_MAX) open->flow_count++;
 }
 
+/** Feedback on headers rides on every datagram that has room. */
+static void ride_compact(ox_session *session, ox_buf *buf) {
+    uint8_t frames[OX_FEEDBACK_RIDE_MAX];
+    uint32_t room = ox_session_room(session), headroom = ox_buf_headroom(buf);
+    room = room > buf->len ? room - buf->len : 0;
+    headroom = headroom > OX_HEADER_MAX ? headroom - OX_HEADER_MAX : 0;
+    if (room > headroom) room = headroom;
+    uint32_t len = ox_compact_tell(session, frames, room < sizeof frames ? room : sizeof frames);
+    buf->data -= len;
+    buf->len += len;
+    memcpy(buf->data, frames, len);
+}
+
 /** Seals and sends the datagram that is being filled. */
 void ox_pack_flush(ox_tunnel *tunnel, uint64_t now_ns) {
     ox_open open = tunnel->open;
@@ -46,10 +59,12 @@ void ox_pack_flush(ox_tunnel *tunnel, uint64_t now_ns) {
         buf->len += len;
         memcpy(buf->data, frame, len);
     }
+    if (session->compact != NULL) ride_compact(session, buf);
     buf->ecn = ox_seal_ecn(open.ecn);
     uint64_t before = session->peer->paths[session->is.path].stats.sent_bytes;
     if (!ox_session_seal(tunnel, session, buf, true, ox_session_address(session), now_ns)) {
         if (session->repair != NULL) ox_repair_retract(session, number);
+        if (open.compact_count > 0) ox_compact_unsent(session);
         // One of them is counted already; what forbids it has not changed.
         ox_verdict why = ox_session_can_send(tunnel, session, ox_session_address(session), now_ns);
         if (open.packets > 1) ox_tunnel_count(tunnel, why, open.packets - 1);
@@ -74,6 +89,12 @@ static uint32_t growth(const ox_open *open, uint32_t len) {
     return open->batch ? more : more + FRAME_HEAD_BYTES;
 }
 
+/** Whether the open datagram takes a packet of `len` bytes more. */
+static bool has_room(const ox_open *open, uint32_t len) {
+    uint32_t more = growth(open, len);
+    return open->buf->len + more <= ox_session_room(open->session) && ox_buf_tailroom(open->buf) >= more + open->session->tag_bytes;
+}
+
 /** Turns a lone packet into the first of a batch. */
 static void frame_lone(ox_open *open) {
     uint8_t length[OX_VARINT_MAX];
@@ -89,9 +110,7 @@ static void frame_lone(ox_open *open) {
 /** Appends a packet to the open datagram, if it has room. Takes the buffer then. */
 static bool append(ox_tunnel *tunnel, ox_buf *buf) {
     ox_open *open = &tunnel->open;
-    uint32_t more = growth(open, buf->len), len = buf->len;
-    if (open->buf->len + more > ox_session_room(open->session)) return false;
-    if (ox_buf_tailroom(open->buf) < more + open->session->tag_bytes) return false;
+    if (!has_room(open, buf->len)) return false;
     if (open->lone) {
         frame_lone(open);
     } else if (!open->batch) {
@@ -104,7 +123,6 @@ static bool append(ox_tunnel *tunnel, ox_buf *buf) {
     memcpy(at + bytes, buf->data, buf->len);
     open->buf->len += bytes + buf->len;
     join(open, buf->class_, buf->flow);
-    open->packet_bytes += len;
     ox_pool_put(tunnel->is.pool, buf);
     return true;
 }
@@ -186,6 +204,10 @@ void ox_pack(ox_tunnel *tunnel, ox_session *session, ox_buf *buf, uint64_t now_n
     uint8_t ecn = ox_ecn_get(buf->data);
     ox_open *open = &tunnel->open;
     if (open->session != NULL && (open->session != session || open->ecn != ecn)) ox_pack_flush(tunnel, now_ns);
+    // Whether what stands before it could be sent has to be known when a packet is compressed.
+    if (open->session != NULL && ox_compact_fits(session, buf->len) && !has_room(open, buf->len + OX_COMPACT_GROWTH))
+        ox_pack_flush(tunnel, now_ns);
+    uint32_t len = buf->len, key = ox_compact_packet(tunnel, session, buf, now_ns);
     // The path may have become narrower, or the session another, while it waited.
     bool fits = buf->len <= ox_session_room(session);
     if (!fits && (session->is.features & OX_FEATURE_SPLIT) == 0) {
@@ -198,7 +220,8 @@ void ox_pack(ox_tunnel *tunnel, ox_session *session, ox_buf *buf, uint64_t now_n
         ox_pack_flush(tunnel, now_ns);
         begin(tunnel, session, buf, true, ecn);
         join(&tunnel->open, buf->class_, buf->flow);
-        tunnel->open.packet_bytes = buf->len;
     }
+    if (fits) open->packet_bytes += len;
+    if (key != 0) open->compact[open->compact_count++] = key;
     if (!batch) ox_pack_flush(tunnel, now_ns);
 }

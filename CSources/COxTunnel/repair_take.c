@@ -43,7 +43,8 @@ void ox_repair_drain(ox_tunnel *tunnel, ox_session *session, uint64_t now_ns) {
 }
 
 static bool repairs(uint32_t type) {
-    return type == OX_FRAME_COPY || type == OX_FRAME_REPAIR || type == OX_FRAME_REPAIRED || type == OX_FRAME_FEEDBACK;
+    return type == OX_FRAME_COPY || type == OX_FRAME_REPAIR || type == OX_FRAME_REPAIRED || type == OX_FRAME_FEEDBACK ||
+           type == OX_FRAME_HEADERS;
 }
 
 /** A datagram has arrived: combinations may need what is in it. Called before its frames are read. */
@@ -51,7 +52,7 @@ void ox_repair_keep(ox_session *session, uint64_t number, uint8_t car, const uin
     ox_session_repair *repair = session->repair;
     if (now_ns >= repair->store_until_ns) return;
     //= Wire.md section 6.12
-    //# without the frames FEEDBACK, COPY, REPAIR and REPAIRED in front
+    //# without the frames FEEDBACK, COPY, REPAIR and REPAIRED in front, nor HEADERS
     size_t from = 0;
     if (car == OX_REPAIR_NO_CAR) {
         ox_frame frame;

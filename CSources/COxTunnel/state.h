@@ -16,6 +16,10 @@ enum {
     OX_NS_PER_MS = 1000000,
     OX_URGENT = 1 << OX_CLASS_GAMING | 1 << OX_CLASS_REALTIME, /**< classes that go ahead */
     OX_AGAIN_NS = OX_NS_PER_MS, /**< when to look again whether the path's window has opened */
+    OX_COMPACT_CHANNELS = 2, /**< of compressed headers: TCP's, and that of all else */
+    OX_COMPACT_TRACKED = 16, /**< packets with compressed headers in one datagram */
+    OX_COMPACT_COUNT_BYTES = 3,
+    OX_COMPACT_GROWTH = 16, /**< bytes by which a packet may become larger than it was */
 };
 
 typedef struct ox_path {
@@ -34,6 +38,7 @@ typedef struct ox_path {
     uint32_t repair_reserve; /**< bytes that datagrams leave free, so that what repairs them fits into one too */
     ox_repair_report repairs;
     ox_repair_traffic traffic;
+    ox_compact_report compact;
     ox_path_sample unsaid;   /**< what samples said that found no room in the event ring */
     bool ahead;              /**< what is being sent now goes ahead of the pacing */
 } ox_path;
@@ -53,6 +58,7 @@ struct ox_peer {
 
 typedef struct ox_train ox_train;
 typedef struct ox_session_repair ox_session_repair;
+typedef struct ox_session_compact ox_session_compact;
 
 struct ox_session {
     ox_session_parameters is;
@@ -86,6 +92,8 @@ struct ox_session {
 
     ox_session_repair *repair; /**< NULL where it was not agreed */
     uint64_t repair_due_ns;    /**< when something that repairs leaves; OX_NEVER for none */
+
+    ox_session_compact *compact; /**< NULL where it was not agreed */
 
     ox_train *trains; /**< on their way in, by the number of their first car */
 
@@ -140,6 +148,8 @@ typedef struct ox_open {
     uint8_t class_;      /**< the most urgent of its packets' */
     uint8_t flow_count;  /**< of `flows`; one more than there can be when there are more */
     uint32_t flows[OX_REPAIR_FLOWS_MAX];
+    uint32_t compact_count;
+    uint32_t compact[OX_COMPACT_TRACKED]; /**< keys of those in it that have compressed headers */
 } ox_open;
 
 /** Counts per second. */
@@ -263,6 +273,7 @@ typedef struct ox_opening {
 } ox_opening;
 ox_verdict ox_ingress_header(const ox_tunnel *tunnel, const ox_buf *buf, const uint8_t *bytes, uint32_t len,
                              uint64_t now_ns, ox_opening *opening);
+void ox_ingress_commit(ox_session *session, uint64_t number);
 void ox_ingress_note(ox_tunnel *tunnel, ox_session *session, const ox_buf *buf, bool newest, uint32_t datagrams,
                      uint32_t bytes, uint64_t now_ns);
 void ox_deliver(ox_tunnel *tunnel, const ox_session *session, ox_buf *buf);
@@ -331,6 +342,19 @@ void ox_repair_drain(ox_tunnel *tunnel, ox_session *session, uint64_t now_ns);
 void ox_repair_take(ox_tunnel *tunnel, ox_session *session, uint64_t number, ox_repair_frames *frames,
                     const ox_frame *frame, const uint8_t *end, uint64_t now_ns);
 void ox_repair_overtaken(ox_tunnel *tunnel, ox_session *session, uint64_t now_ns);
+
+/* compact.c */
+ox_session_compact *ox_session_compact_create(void);
+void ox_session_compact_destroy(ox_session_compact *compact);
+uint32_t ox_compact_packet(ox_tunnel *tunnel, ox_session *session, ox_buf *buf, uint64_t now_ns);
+ox_buf *ox_compact_restore(ox_tunnel *tunnel, ox_session *session, uint64_t number, ox_buf *from, uint8_t *bytes, size_t len,
+                           bool keeps);
+void ox_compact_missed(ox_session *session, uint64_t count);
+bool ox_compact_fits(const ox_session *session, uint32_t len);
+void ox_compact_unsent(ox_session *session);
+uint32_t ox_compact_tell(ox_session *session, uint8_t *out, size_t room);
+void ox_compact_heard(ox_tunnel *tunnel, ox_session *session, const ox_frame *frame);
+void ox_compact_hasten(ox_tunnel *tunnel, ox_session *session, uint64_t now_ns);
 
 /* gate.c */
 void ox_gate_answer_from(ox_tunnel *tunnel, ox_buf *buf);

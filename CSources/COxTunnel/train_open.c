@@ -196,7 +196,7 @@ static void open_batch(ox_tunnel *tunnel, batch *b, const ox_buf *buf, uint64_t 
         uint32_t bytes = job->aad_len + job->len + session->tag_bytes;
         b->bytes += bytes;
         newest |= job->number >= session->replay.next;
-        ox_replay_commit(&session->replay, job->number);
+        ox_ingress_commit(session, job->number);
         ox_feedback_owe(tunnel, session, job->number, bytes, now_ns);
         if (session->repair != NULL)
             ox_repair_keep(session, job->number, job->aad[job->aad_len - 1], job->to, job->len, now_ns);

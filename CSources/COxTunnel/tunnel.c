@@ -61,6 +61,7 @@ void ox_peer_status(const ox_peer *peer, ox_peer_report *report) {
         ox_queue_status(peer->paths[i].queue, report->queues[i]);
         ox_snapshot(&report->repair_orders[i], &peer->paths[i].repair, sizeof report->repair_orders[i]);
         ox_snapshot(&report->repairs[i], &peer->paths[i].repairs, sizeof report->repairs[i]);
+        ox_snapshot(&report->compact[i], &peer->paths[i].compact, sizeof report->compact[i]);
     }
     uint64_t packets[4];
     ox_snapshot(packets, peer->packets, sizeof packets);
@@ -76,7 +77,10 @@ ox_session *ox_session_create(const ox_session_parameters *parameters, ox_keys *
     void *ledger = ox_reserve(ox_ledger_bytes());
     bool repairs = (parameters->features & OX_FEATURE_REPAIR) != 0;
     ox_session_repair *repair = repairs ? ox_session_repair_create() : NULL;
-    if (session == NULL || ledger == NULL || (repairs && repair == NULL)) {
+    bool compacts = (parameters->features & OX_FEATURE_ROHC) != 0;
+    ox_session_compact *compact = compacts ? ox_session_compact_create() : NULL;
+    if (session == NULL || ledger == NULL || (repairs && repair == NULL) || (compacts && compact == NULL)) {
+        ox_session_compact_destroy(compact);
         ox_session_repair_destroy(repair);
         free(session);
         ox_release(ledger, ox_ledger_bytes());
@@ -96,6 +100,7 @@ ox_session *ox_session_create(const ox_session_parameters *parameters, ox_keys *
     session->late_floor = OX_NEVER;
     session->repair = repair;
     session->repair_due_ns = OX_NEVER;
+    session->compact = compact;
     return session;
 }
 
@@ -104,6 +109,7 @@ void ox_session_destroy(ox_session *session) {
     ox_keys_destroy(session->keys);
     ox_release(session->ledger, ox_ledger_bytes());
     ox_session_repair_destroy(session->repair);
+    ox_session_compact_destroy(session->compact);
     free(session);
 }
 

@@ -17,6 +17,13 @@ ox_verdict ox_frame_read(const uint8_t *bytes, size_t len, size_t *offset, ox_fr
         *offset = len;
         return OX_PASS;
     }
+    //= Wire.md section 6.16
+    //# a first byte of 128 or more begins a compressed packet that runs to the end of the datagram
+    if (first >= OX_FRAME_COMPRESSED) {
+        *frame = (ox_frame){OX_FRAME_COMPRESSED, bytes + at, len - at};
+        *offset = len;
+        return OX_PASS;
+    }
     uint64_t body = 0;
     uint32_t length_bytes = ox_varint_read(bytes + at + 1, len - at - 1, &body);
     if (length_bytes == 0 || body > len - at - 1 - length_bytes) return OX_DROP_FRAME_MALFORMED;

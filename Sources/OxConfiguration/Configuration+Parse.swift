@@ -249,7 +249,8 @@ extension DocumentReader {
             simd: feature("simd"), pathMTUDiscovery: feature("path-mtu-discovery"),
             congestionControl: feature("congestion-control"), fairQueue: feature("fair-queue"),
             gamingMode: feature("gaming-mode"), batchHold: feature("batch-hold", default: .off),
-            predictivePacing: feature("predictive-pacing", default: .off), repair: feature("repair"))
+            predictivePacing: feature("predictive-pacing", default: .off), repair: feature("repair"),
+            headerCompression: feature("header-compression"))
     }
 }
 

@@ -81,6 +81,7 @@ extension Configuration.Features {
             ("batch-hold", TOMLText.string(batchHold.rawValue)),
             ("predictive-pacing", TOMLText.string(predictivePacing.rawValue)),
             ("repair", TOMLText.string(repair.rawValue)),
+            ("header-compression", TOMLText.string(headerCompression.rawValue)),
         ]
     }
 }

@@ -126,6 +126,8 @@ extension Configuration {
         public let predictivePacing: FeatureChoice
         /// What gets lost is repaired where that is in time, by copies, a code, or sending it again.
         public let repair: FeatureChoice
+        /// Headers of inner packets cross compressed, where that pays.
+        public let headerCompression: FeatureChoice
     }
 
     public enum LogLevel: String, CaseIterable, Sendable {

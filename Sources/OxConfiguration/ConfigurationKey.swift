@@ -105,6 +105,7 @@ public struct ConfigurationKey: Hashable, Sendable {
         .init(.features, "batch-hold", "string", default: "\"off\"", "on, off, auto", .live),
         .init(.features, "predictive-pacing", "string", default: "\"off\"", "on, off, auto", .live),
         .init(.features, "repair", "string", default: "\"auto\"", "on, off, auto", .restart),
+        .init(.features, "header-compression", "string", default: "\"auto\"", "on, off, auto", .restart),
         .init(
             .log, "level", "string", default: "\"info\"", "trace, debug, info, notice, warning, error, critical", .live),
     ]

@@ -13,6 +13,17 @@ public struct FeatureSet: OptionSet, Hashable, Sendable {
     public static let train = FeatureSet(rawValue: 1 << 2)
     /// Frames that repair what is lost.
     public static let repair = FeatureSet(rawValue: 1 << 3)
+    /// Packets with compressed headers.
+    public static let headerCompression = FeatureSet(rawValue: 1 << 4)
+
+    /// As the configuration calls them.
+    public var names: [String] {
+        let all: [(FeatureSet, String)] = [
+            (.batch, "batch"), (.split, "split"), (.train, "train"), (.repair, "repair"),
+            (.headerCompression, "header-compression"),
+        ]
+        return all.filter { contains($0.0) }.map(\.1)
+    }
 }
 
 /// What a handshake message carries, authenticated (Wire.md section 4.5). A response states choices: exactly one AEAD.

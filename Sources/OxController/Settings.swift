@@ -43,7 +43,7 @@ public struct LocalSettings: Equatable, Sendable {
     public var repair: RepairSettings
 
     public init(
-        aeads: [AEAD] = [.chaCha20Poly1305], features: FeatureSet = [.batch, .split, .train, .repair],
+        aeads: [AEAD] = [.chaCha20Poly1305], features: FeatureSet = [.batch, .split, .train, .repair, .headerCompression],
         innerAddresses: [IPAddress] = [], unencryptedNetworks: [IPPrefix] = [], sessionIDBytes: Int = 2,
         workers: Int = 1, timers: Timers = Timers(), congestion: CongestionSettings = CongestionSettings(),
         repair: RepairSettings = RepairSettings()

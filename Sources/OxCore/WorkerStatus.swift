@@ -78,6 +78,8 @@ public struct PeerTraffic: Equatable, Sendable {
     public var window: UInt64
     /// What repair did on the path.
     public var repair: RepairCounts
+    /// What compressing headers did on the path.
+    public var headers: HeaderCounts
     /// What waits for the path.
     public var queues: [QueueStatus]
 
@@ -90,6 +92,7 @@ public struct PeerTraffic: Equatable, Sendable {
         pacingRate = Rate(bytesPerSecond: report.limits.rate)
         window = report.limits.window
         repair = RepairCounts(report.repairs)
+        headers = HeaderCounts(report.compact)
         let reports = unsafe withUnsafeBytes(of: report.queues) {
             unsafe Array($0.bindMemory(to: ox_queue_class_report.self))
         }

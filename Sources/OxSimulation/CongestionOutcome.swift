@@ -9,11 +9,13 @@ public struct CongestionOutcome: Sendable, Equatable {
     public var down: LinkOutcome
     /// In the order of the scenario.
     public var flows: [FlowOutcome]
-    /// After the warm-up, of both ends of all tunnels: turns of workers, datagrams sent, their bytes with IP and UDP headers, and inner packets.
+    /// After the warm-up, of both ends of all tunnels: turns of workers, datagrams sent, their bytes with IP and UDP headers, and
+    /// inner packets, and the bytes of those as they came.
     public var turns: UInt64
     public var datagrams: UInt64
     public var wireBytes: UInt64
     public var innerPackets: UInt64
+    public var innerBytes: UInt64
     /// What repair did for what each tunnel's client sent, from the start on.
     public var repairs: [RepairCounts]
     /// Drops of all nodes, by name.

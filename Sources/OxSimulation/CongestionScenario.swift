@@ -10,6 +10,8 @@ public struct CongestionScenario: Sendable {
         case constant(Rate, packetBytes: Int = 1400)
         /// Small packets at a steady pace.
         case game(packetsPerSecond: Int = 60, packetBytes: Int = 128)
+        /// RTP with 160 bytes of sound, every 20 ms.
+        case call
         /// At a rate for about so long, then silent for about so long: half as long to one and a half times, at random.
         case onOff(Rate, on: Duration, off: Duration, packetBytes: Int = 1400)
         /// A transfer without end, under the control of CUBIC.
@@ -18,6 +20,8 @@ public struct CongestionScenario: Sendable {
         case bbr1
 
         var isTransfer: Bool { self == .cubic || self == .bbr1 }
+        /// Takes all that it gets.
+        public var isGreedy: Bool { if case .saturating = self { true } else { isTransfer } }
     }
 
     public enum Way: Sendable, Hashable {

@@ -274,6 +274,7 @@ public final class CongestionSimulation {
         var datagrams: UInt64 = 0
         var wireBytes: UInt64 = 0
         var innerPackets: UInt64 = 0
+        var innerBytes: UInt64 = 0
         var controlNanoseconds: UInt64 = 0
         var controls: UInt64 = 0
     }
@@ -285,6 +286,7 @@ public final class CongestionSimulation {
             sum.datagrams += end.datagrams
             sum.wireBytes += end.wireBytes
             sum.innerPackets += end.packetsSent
+            sum.innerBytes += end.packetBytesSent
             sum.controlNanoseconds += end.host.controlNanoseconds
             sum.controls += end.host.controls
         }
@@ -304,6 +306,7 @@ public final class CongestionSimulation {
             seed: scenario.seed, duration: scenario.duration, warmUp: scenario.warmUp, up: seen[0], down: seen[1],
             flows: flows.map(\.outcome), turns: after.turns - before.turns, datagrams: after.datagrams - before.datagrams,
             wireBytes: after.wireBytes - before.wireBytes, innerPackets: after.innerPackets - before.innerPackets,
+            innerBytes: after.innerBytes - before.innerBytes,
             repairs: (0..<scenario.tunnels).map { end($0, .up).repaired }, drops: drops, controlNanoseconds: after.controlNanoseconds - before.controlNanoseconds,
             controls: after.controls - before.controls)
     }

@@ -51,15 +51,18 @@ final class FlowRun {
         case .game(let pace, let bytes):
             size = bytes
             interval = 1_000_000_000 / UInt64(pace)
+        case .call:
+            size = 200
+            interval = 20_000_000
         case .cubic, .bbr1:
             size = 1500
             interval = 0
         }
         packetBytes = max(size, FlowPacket.leastBytes)
-        let isTCP = flow.traffic.isTransfer
+        let form: FlowPacket.Form = flow.traffic.isTransfer ? .tcp : flow.traffic == .call ? .rtp : .udp
         let from = flow.direction == .up ? 1 : 0
-        data = FlowPacket(flow: index, isTCP: isTCP, from: from, bytes: packetBytes)
-        acknowledgement = FlowPacket(flow: index, isTCP: isTCP, from: 1 - from, bytes: 0)
+        data = FlowPacket(flow: index, form: form, from: from, bytes: packetBytes)
+        acknowledgement = FlowPacket(flow: index, form: form, from: 1 - from, bytes: 0)
     }
 
     var isTransfer: Bool { flow.traffic.isTransfer }

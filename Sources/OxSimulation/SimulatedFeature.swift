@@ -43,6 +43,9 @@ public struct SimulatedFeature: Sendable, Equatable, CustomStringConvertible {
             $0.local.repair.isOn = $1
             $0.local.features.set(.repair, $1)
         },
+        SimulatedFeature(name: "header-compression", aliases: ["rohc"], about: "headers of packets cross compressed") {
+            $0.local.features.set(.headerCompression, $1)
+        },
         SimulatedFeature(name: "batch", aliases: [], about: "several small packets share a datagram") {
             $0.batch = $1
             $0.local.features.set(.batch, $1)

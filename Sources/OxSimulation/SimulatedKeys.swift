@@ -17,7 +17,9 @@ enum SimulatedKeys {
             timers.rejectAfter = scenario.rekeyAfter * 1.5
             let local = LocalSettings(
                 aeads: scenario.seed % 2 == 0 ? [.aes256GCM, .chaCha20Poly1305].filter(runs) : [.chaCha20Poly1305],
-                features: scenario.batch ? [.batch, .split, .train, .repair] : [.split, .train, .repair], innerAddresses: [], unencryptedNetworks: [],
+                features: scenario.batch
+                    ? [.batch, .split, .train, .repair, .headerCompression] : [.split, .train, .repair, .headerCompression],
+                innerAddresses: [], unencryptedNetworks: [],
                 sessionIDBytes: host == 0 ? 2 : 1, workers: host == 0 ? scenario.relayWorkers : 1, timers: timers)
             let others = host == 0 ? Array(1..<keys.count) : [0]
             var peers: [PublicKey: NodeSettings.Peer] = [:]

@@ -51,6 +51,8 @@ final class TunnelEnd {
 
     /// Inner packets that have left it in datagrams.
     var packetsSent: UInt64 { host.node.workers[0].traffic(of: Self.peer)?.packetsSent ?? 0 }
+    /// Their bytes, as they came.
+    var packetBytesSent: UInt64 { host.node.workers[0].traffic(of: Self.peer)?.packetBytesSent ?? 0 }
 
     /// How many packets a saturating source may add now.
     func room(now: Instant, linkRate: Rate) -> Int {

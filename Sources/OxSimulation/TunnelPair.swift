@@ -54,9 +54,10 @@ public final class TunnelPair {
     private static let wallBase = WallTime(nanoseconds: 1_767_225_600_000_000_000)
 
     /// Connects at once, and lets both sides come to rest.
-    /// - Parameter relaySessionIDBytes: bytes of the session ids that the relay issues, and so reads: 1 to 3. The
-    ///   client's have one.
-    public init(relaySessionIDBytes: Int, seed: UInt64 = 1) throws {
+    /// - Parameters:
+    ///   - relaySessionIDBytes: bytes of the session ids that the relay issues, and so reads: 1 to 3. The client's have one.
+    ///   - compressesHeaders: whether packets cross with compressed headers where that pays.
+    public init(relaySessionIDBytes: Int, compressesHeaders: Bool = false, seed: UInt64 = 1) throws {
         precondition((1...3).contains(relaySessionIDBytes))
         try Core.start()
         var random = SeededGenerator(seed: seed)
@@ -65,6 +66,7 @@ public final class TunnelPair {
         settings[Side.relay.rawValue].local.sessionIDBytes = relaySessionIDBytes
         // What is looked at here are datagrams, not when they leave: each packet leaves at once.
         for side in settings.indices { settings[side].local.congestion.isOn = false }
+        if !compressesHeaders { for side in settings.indices { settings[side].local.features.remove(.headerCompression) } }
         sessionIDBytes = [relaySessionIDBytes, 1]
         var made: [Host] = []
         for side in settings.indices {

@@ -61,6 +61,7 @@ package struct NodeSettings {
         if configuration.features.split != .off { features.insert(.split) }
         if configuration.features.train != .off { features.insert(.train) }
         if configuration.features.repair != .off { features.insert(.repair) }
+        if configuration.features.headerCompression != .off { features.insert(.headerCompression) }
         var timers = Timers()
         if configuration.features.pathMTUDiscovery == .off { timers.searchesMTU = false }
         local = LocalSettings(

@@ -17,6 +17,7 @@ extension TunnelStatus.Path {
     package var details: [String] {
         (congestion.map { ["congestion: \($0.text)"] } ?? [])
             + (repair.map { $0.lines } ?? [])
+            + (headers.map { ["headers: \($0.text)"] } ?? [])
             + queues.filter(\.hadTraffic).map { "queue \($0.class): \($0.text)" }
     }
 }
@@ -47,6 +48,20 @@ extension TunnelStatus.Repair {
             "repaired: \(repairedByCopy) by copies, \(repairedByWindow) by windows, \(repairedByResending) by sending again; "
                 + "\(unrepaired) of \(lost) lost datagrams not, for \(decimal(redundancyPercent ?? 0)) % of the bytes")
         return lines
+    }
+}
+
+extension TunnelStatus.Headers {
+    fileprivate var text: String {
+        var parts = ["\(compressed) packets compressed"]
+        if compressed > 0 {
+            let each = [bytesBefore, bytesAfter].map { decimal(Double($0) / Double(compressed)) }
+            parts[0] += " from \(each[0]) to \(each[1]) bytes each"
+        }
+        parts.append("\(raw) sent as they were")
+        parts.append("\(restored) restored")
+        if refused > 0 { parts.append("\(refused) not") }
+        return parts.joined(separator: ", ")
     }
 }
 

@@ -20,6 +20,9 @@ public struct TunnelStatus: Codable, Equatable, Sendable {
         public var encrypted: Bool?
         public var sessionAgeS: Double?
         public var initiator: Bool?
+        /// On at both ends, and those that are on here alone; nil without a session.
+        public var features: [String]?
+        public var featuresOffThere: [String]?
         public var lastHandshakeAgoS: Double?
         public var handshakeMs: Double?
         public var handshakeAttempt: Int?
@@ -71,8 +74,25 @@ public struct TunnelStatus: Codable, Equatable, Sendable {
         public var congestion: Congestion?
         /// Nil while losses are not repaired: turned off here or there, or no session.
         public var repair: Repair?
+        /// Nil while no header was compressed, here or there.
+        public var headers: Headers?
         /// One a class, the most urgent first.
         public var queues: [Queue] = []
+    }
+
+    /// Headers of inner packets that cross compressed.
+    public struct Headers: Codable, Equatable, Sendable {
+        /// Packets sent so, and the bytes of their headers before and after; and packets sent as they were.
+        public var compressed: UInt64
+        public var bytesBefore: UInt64
+        public var bytesAfter: UInt64
+        public var raw: UInt64
+        /// Packets received so: made whole again, and not.
+        public var restored: UInt64
+        public var refused: UInt64
+        /// Bytes of feedback on headers.
+        public var feedbackBytesSent: UInt64
+        public var feedbackBytesReceived: UInt64
     }
 
     /// What is done about what the path loses of what this end sends, and what came of it.
@@ -334,7 +354,18 @@ extension TunnelStatus.Path {
                     decisions: path.answers, decisionsLate: path.answersLate)
             },
             repair: control.repair.map { TunnelStatus.Repair($0, traffic, now: now) },
+            headers: TunnelStatus.Headers(traffic.headers),
             queues: traffic.queues.map(TunnelStatus.Queue.init))
+    }
+}
+
+extension TunnelStatus.Headers {
+    init?(_ counts: HeaderCounts) {
+        guard counts.compressed + counts.restored + counts.refused > 0 else { return nil }
+        self.init(
+            compressed: counts.compressed, bytesBefore: counts.bytesBefore, bytesAfter: counts.bytesAfter, raw: counts.raw,
+            restored: counts.restored, refused: counts.refused, feedbackBytesSent: counts.feedbackSent,
+            feedbackBytesReceived: counts.feedbackReceived)
     }
 }
 
@@ -379,6 +410,8 @@ extension Node {
             persistentKeepaliveS: configured.settings.persistentKeepalive?.inSeconds,
             aead: control.session?.aead.name, encrypted: control.session.map { $0.aead != .none },
             sessionAgeS: control.session?.age.inSeconds, initiator: control.session?.isInitiator,
+            features: control.session?.features.names,
+            featuresOffThere: control.session.map { settings.local.features.subtracting($0.features).names },
             lastHandshakeAgoS: control.lastHandshake.map { (now - $0).inSeconds },
             handshakeMs: control.handshakeTook?.inMilliseconds, handshakeAttempt: control.handshakeAttempt,
             packetsSent: traffic.packetsSent, packetsReceived: traffic.packetsReceived,

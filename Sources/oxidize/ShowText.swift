@@ -74,6 +74,10 @@ extension TunnelStatus.Peer {
         } else if let aead {
             lines.append("  encryption: \(aead)\(aeadReason.map { " (\($0))" } ?? "")")
         }
+        if let features {
+            let off = featuresOffThere.flatMap { $0.isEmpty ? nil : "; off at the other end: \($0.joined(separator: ", "))" }
+            lines.append("  features: \(features.isEmpty ? "(none)" : features.joined(separator: ", "))\(off ?? "")")
+        }
         lines += paths.flatMap { ["  path: \($0.text)"] + $0.details.map { "    \($0)" } }
         if let persistentKeepaliveS {
             lines.append("  persistent keepalive: every \(span(persistentKeepaliveS))")

@@ -63,7 +63,7 @@ size_t codec_compress(codec *one, const uint8_t *packet, size_t size, uint8_t *o
 size_t codec_decompress(codec *one, const uint8_t *rohc, size_t size, uint8_t *out, size_t room, codec_outcome *outcome) {
     static ox_rohc_decompressed made;
     one->now_ns += 20000000;
-    ox_rohc_arrival arrival = {.now_ns = one->now_ns};
+    ox_rohc_arrival arrival = {0};
     ox_rohc_verdict verdict = ox_rohc_decompress(one->decompressor, rohc, (uint32_t)size, &arrival, &made);
     outcome->profile = made.profile;
     one->feedback_bytes = ox_rohc_feedback_take(one->decompressor, one->feedback, sizeof one->feedback);

@@ -116,6 +116,7 @@ networks='"10.9.0.0/24", "fd09::/64"'
 relay_file >"$scratch/relay.toml"
 client_file oxc client 192.0.2.2:51820 "$networks" >"$scratch/client.toml"
 client_file oxc client "[2001:db8:1::2]:51820" "$networks" >"$scratch/client6.toml"
+printf '[features]\nheader-compression = "off"\nrepair = "off"\n' >>"$scratch/client6.toml"
 client_file oxc client 192.0.2.2:51820 '"0.0.0.0/0", "::/0"' >"$scratch/default.toml"
 client_file oxs stranger 192.0.2.2:51820 '"10.77.0.0/24"' | sed 's/10.9.0.2/10.77.0.2/; s/fd09::2/fd77::2/' \
     >"$scratch/stranger.toml"
@@ -196,6 +197,14 @@ check "show is for people" prints 'path: RTT .* ± .* ms, least .*, loss .* %, M
 check "show without a name shows all" prints '^interface: oxc' at_client show
 check "show dump has 17 columns" dumps
 check "ping measures" prints '3 sent, 3 answered, 0.0 % lost' at_client ping oxc -c 3 -i 0.1
+compresses() { # both IP versions: headers shrink, and all that was sent comes out at the other end
+    inside "$client" ping -q -n -c 30 -i 0.02 -W 5 10.9.0.1 && inside "$client" ping -q -n -c 30 -i 0.02 -W 5 fd09::1 &&
+        holds "$client" oxc '(h := q["headers"])["compressed"] > 40 and h["bytes_after"] * 2 < h["bytes_before"]' &&
+        holds "$relay" oxr '(h := q["headers"])["restored"] > 40 and h["refused"] == 0'
+}
+check "headers cross compressed" compresses
+check "show says so" prints 'headers: [0-9]* packets compressed from [0-9.]* to [0-9.]* bytes each' at_client show
+check "show has the features of both ends" prints 'features: batch, split, train, repair, header-compression$' at_client show
 check "ping of an unknown peer fails" exits 1 at_client ping oxc nobody -c 1
 check "the control socket is root's alone" test "$(stat -c %a "$scratch/run-$client/oxc.sock")" = 600
 refuses_garbage() {
@@ -309,6 +318,13 @@ ip -n "$relay" link set eth0 mtu 1500
 start "$client" client "$scratch/client6.toml"; client_pid=$started
 check "IPv4 in IPv6" within 20 reaches "$client" 10.9.0.1
 check "IPv6 in IPv6, a full packet" within 20 reaches "$client" -M "do" -s 1452 fd09::1
+says_what_is_off() {
+    holds "$client" oxc 'p["features"] == ["batch", "split", "train"] and p["features_off_there"] == [] and "headers" not in q' &&
+        holds "$relay" oxr 'p["features_off_there"] == ["repair", "header-compression"]' &&
+        prints 'features: batch, split, train; off at the other end: repair, header-compression$' \
+            "$oxidize" show oxr --state-directory "$scratch/run-$relay"
+}
+check "show has what is off at the other end" says_what_is_off
 check "the client stops on SIGINT" end "$client_pid" INT
 
 # ---- the default route -------------------------------------------------------------------------------------------

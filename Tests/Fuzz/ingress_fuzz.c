@@ -283,7 +283,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 1) return 0;
     set_up();
     world w;
-    begin(&w, data[0] & 15);
+    begin(&w, data[0] & 31);
     size_t at = 1;
     for (uint32_t steps = 0; steps < STEPS_MAX && size - at >= 3; steps++) {
         uint8_t kind = data[at];

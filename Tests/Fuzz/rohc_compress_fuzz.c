@@ -82,7 +82,7 @@ static void arrive(world *w, const sent *s) {
         w->lost += s->number - w->newest - 1;
         w->newest = s->number;
     }
-    const ox_rohc_arrival arrival = {.number = s->number, .lost = w->lost, .now_ns = w->now_ns};
+    const ox_rohc_arrival arrival = {.number = s->number, .lost = w->lost};
     const ox_rohc_verdict verdict = ox_rohc_decompress(w->decompressor, s->wire, s->wire_bytes, &arrival, &out);
     uint8_t elements[OX_ROHC_FEEDBACK_MAX];
     ox_rohc_feedback(w->compressor, elements, ox_rohc_feedback_take(w->decompressor, elements, sizeof elements));

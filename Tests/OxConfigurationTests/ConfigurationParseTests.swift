@@ -25,6 +25,7 @@ struct ConfigurationParseTests {
         #expect(configuration.features.gamingMode == .auto && configuration.features.batchHold == .off)
         #expect(configuration.features.predictivePacing == .off)
         #expect(configuration.features.repair == .auto)
+        #expect(configuration.features.headerCompression == .auto)
         #expect(configuration.classRules.isEmpty && configuration.repairWishes.isEmpty)
         let peer = try #require(configuration.peers.first)
         #expect(peer.publicKey == Sample.publicKey(2))
@@ -60,7 +61,7 @@ struct ConfigurationParseTests {
                 == .init(
                     batch: .on, split: .off, train: .on, coalesce: .auto, offload: .off, aesGCM: .auto, ipsecMB: .off, simd: .auto,
                     pathMTUDiscovery: .on, congestionControl: .on, fairQueue: .off, gamingMode: .on, batchHold: .off,
-                    predictivePacing: .auto, repair: .on))
+                    predictivePacing: .auto, repair: .on, headerCompression: .off))
         #expect(
             configuration.classRules == [
                 ClassRule(.gaming, transport: 17, ports: 27015...27030, prefix: IPPrefix("203.0.113.0/24"), dscp: 46),

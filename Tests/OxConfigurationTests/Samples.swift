@@ -99,6 +99,7 @@ enum Sample {
         batch-hold = "off"
         predictive-pacing = "auto"
         repair = "on"
+        header-compression = "off"
 
         [log]
         level = "debug"

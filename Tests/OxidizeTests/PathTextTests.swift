@@ -73,6 +73,17 @@ struct PathTextTests {
             ])
     }
 
+    @Test func `compressed headers say what they spare`() {
+        var path = path
+        path.headers = TunnelStatus.Headers(
+            compressed: 200, bytesBefore: 8000, bytesAfter: 800, raw: 12, restored: 90, refused: 0, feedbackBytesSent: 40,
+            feedbackBytesReceived: 60)
+        #expect(path.details == ["headers: 200 packets compressed from 40.0 to 4.0 bytes each, 12 sent as they were, 90 restored"])
+        path.headers?.compressed = 0
+        path.headers?.refused = 3
+        #expect(path.details == ["headers: 0 packets compressed, 12 sent as they were, 90 restored, 3 not"])
+    }
+
     @Test func `only classes that had traffic have a line`() {
         var path = path
         path.queues = [

@@ -68,6 +68,20 @@ import Testing
         #expect(SimulatedFeature.named("batching")?.name == "batch-hold")
     }
 
+    @Test func `headers that are compressed cross whole, and take less of the link`() throws {
+        func bytesAround(_ flows: [CongestionScenario.Flow], compressed: Bool) throws -> Double {
+            var scenario = scenario(8, seconds: 6, flows)
+            scenario.features = [(SimulatedFeature.named("header-compression")!, compressed)]
+            let outcome = try CongestionSimulation(scenario).run()
+            #expect(outcome.drops.filter { $0.key.hasPrefix("header_") || $0.key == "checksum_wrong" }.values.allSatisfy { $0 == 0 })
+            #expect(zip(flows, outcome.flows).allSatisfy { $0.traffic.isGreedy || $1.delivered == $1.sent })
+            return (Double(outcome.wireBytes) - Double(outcome.innerBytes)) / Double(outcome.innerPackets)
+        }
+        for (flows, spared) in [([.init(.game())], 20), ([.init(.call)], 30), ([.init(.cubic)], 5)] as [([CongestionScenario.Flow], Double)] {
+            #expect(try bytesAround(flows, compressed: true) < bytesAround(flows, compressed: false) - spared)
+        }
+    }
+
     // MARK: CUBIC
 
     @Test func `a plain CUBIC flow fills the buffer, and loses when it is full`() throws {

@@ -37,7 +37,8 @@ struct RepairSimulationTests {
         #expect(off.flows[0].residual(0) > 0.03)
         #expect(on.flows[0].residual(0) < 0.003, "seed=\(seed)")
         #expect(on.repairs[0].peerByCopy > 50)
-        #expect(Double(on.wireBytes) < 2.2 * Double(off.wireBytes))
+        // Two copies, at times three, of what is most of a datagram with compressed headers.
+        #expect(Double(on.wireBytes) < 2.5 * Double(off.wireBytes))
         #expect(on.drops["repair_malformed", default: 0] == 0)
         let medians = [on, off].compactMap { $0.flows[0].delays.percentile(0.5) }
         #expect(medians[0] - medians[1] < .microseconds(100))

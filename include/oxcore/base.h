@@ -96,6 +96,10 @@ const char *ox_status_name(ox_status status);
     X(OX_DROP_TRAIN_UNFINISHED, "train_unfinished")                                                                  \
     X(OX_DROP_REPAIR_MALFORMED, "repair_malformed")                                                                  \
     X(OX_DROP_REPAIR_LATE, "repair_late")                                                                            \
+    X(OX_DROP_HEADER_MALFORMED, "header_malformed")                                                                  \
+    X(OX_DROP_HEADER_CONTEXT, "header_context")                                                                      \
+    X(OX_DROP_HEADER_LATE, "header_late")                                                                            \
+    X(OX_DROP_HEADER_CHECKSUM, "header_checksum")                                                                    \
     X(OX_DROP_SOURCE_NOT_ALLOWED, "source_not_allowed")                                                              \
     X(OX_DROP_ECN_NOT_CAPABLE, "ecn_not_capable")                                                                    \
     X(OX_DROP_DEVICE_WRITE, "device_write")                                                                          \

@@ -7,7 +7,8 @@
  * Both hand out *headers*: how many octets of the input the header stands for, and what it becomes. What follows is the
  * payload, which nobody moves.
  *
- * Memory:  all contexts, of at most 1 KB each, are taken when an object is made. No call allocates afterwards.
+ * Memory:  all contexts, of at most 1 KB each, are taken when an object is made, or lie in memory of the caller's: zeros, of which
+ *          pages are touched when their contexts are used. No call allocates afterwards.
  * Time:    an argument, of any monotonic clock.
  * Threads: an object belongs to one thread.
  */
@@ -55,10 +56,12 @@ typedef struct ox_rohc_parameters {
     uint8_t reorder_ratio;    /**< of version 2: 0 none, 1 quarter, 2 half, 3 three quarters (RFC 5225 section 6.6.1) */
     /**
      * How often a new flow is introduced, 1 to 8; 0 for 3. In U mode so often is each change said, and after the loss of as many packets
-     * a numbered packet is refused, so both ends need the same; in O mode a change is said until an ACK comes, or 14 to 16 times.
+     * a numbered packet is refused, so both ends need the same; in O mode a change is said until an ACK comes, or 14 to 16 times;
+     * of TCP at least 5 times in a row, and then with every fourth packet of the next 20.
      */
     uint8_t repetitions;
     bool raw;                 /**< compressor: a packet may be left as it is (::OX_ROHC_RAW); else it gets profile Uncompressed */
+    bool reused;              /**< compressor: the decompressor may have contexts of another one before it */
     bool verify_checksums;    /**< decompressor: packets whose UDP or TCP checksum is wrong are not handed out */
     uint16_t mrru;            /**< decompressor: longest packet put together from segments, FCS included; 0 for none */
     uint8_t rtp_ports;        /**< compressor: of those below; a UDP flow to one of them is taken for RTP at once */
@@ -151,6 +154,9 @@ typedef struct ox_rohc_compressor ox_rohc_compressor;
 
 /** NULL without memory. The parameters are within their limits: a programmer's error otherwise. */
 ox_rohc_compressor *ox_rohc_compressor_create(const ox_rohc_parameters *parameters);
+/** Makes one in `memory`: ox_rohc_compressor_bytes() of it, zeroed, aligned to 8. It is not to be destroyed. */
+ox_rohc_compressor *ox_rohc_compressor_init(void *memory, const ox_rohc_parameters *parameters);
+size_t ox_rohc_compressor_bytes(const ox_rohc_parameters *parameters);
 /** NULL is allowed. */
 void ox_rohc_compressor_destroy(ox_rohc_compressor *compressor);
 
@@ -194,6 +200,9 @@ typedef struct ox_rohc_decompressor ox_rohc_decompressor;
 
 /** NULL without memory. The parameters are within their limits: a programmer's error otherwise. */
 ox_rohc_decompressor *ox_rohc_decompressor_create(const ox_rohc_parameters *parameters);
+/** Makes one in `memory`: ox_rohc_decompressor_bytes() of it, zeroed, aligned to 8. It is not to be destroyed. */
+ox_rohc_decompressor *ox_rohc_decompressor_init(void *memory, const ox_rohc_parameters *parameters);
+size_t ox_rohc_decompressor_bytes(const ox_rohc_parameters *parameters);
 /** NULL is allowed. */
 void ox_rohc_decompressor_destroy(ox_rohc_decompressor *decompressor);
 
@@ -235,13 +244,20 @@ typedef struct ox_rohc_arrival {
      * state before it, and never becomes the newest; a duplicate is dropped.
      */
     uint64_t number;
+    /** The highest number that anything had so far, also what is no ROHC packet of this channel. 0: that of these. */
+    uint64_t highest;
     /**
-     * Packets of the compressor, of all contexts, that had not arrived when a later one did: the gaps between the highest numbers,
-     * added up from the start. It never falls, not even when one of them comes after all; so that the difference of two bounds what a context lost in between. A context that has less than a
-     * quarter of the packets is taken to have lost no more than four times its share, and two. Only with `number`.
+     * Packets of the compressor, of all contexts, that had not arrived when a later one did: the gaps between the highest
+     * numbers, added up from the start. It never falls, not even when one of them comes after all; so that the difference of two
+     * bounds what a context lost in between, and says behind which states something may come yet. Only with `number`.
      */
     uint64_t lost;
-    uint64_t now_ns;
+    /**
+     * Packets of this context that the compressor has made up to this one, where `counted`: the low 16 bits. A context with few of
+     * the packets needs it: else what others lost counts as its own, and more than its headers' few bits bridge is ambiguous.
+     */
+    uint16_t count;
+    bool counted;
 } ox_rohc_arrival;
 
 /** A header that was decompressed. */

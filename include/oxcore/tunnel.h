@@ -41,6 +41,7 @@ enum {
     OX_FEATURE_SPLIT = 1 << 1,
     OX_FEATURE_TRAIN = 1 << 2,
     OX_FEATURE_REPAIR = 1 << 3,
+    OX_FEATURE_ROHC = 1 << 4,
 };
 
 /* ---- cryptokey routing -------------------------------------------------------------------------------------- */
@@ -123,12 +124,22 @@ typedef struct ox_repair_traffic {
     uint64_t dense_symbols[OX_CLASSES], dense_bytes[OX_CLASSES];   /**< all others */
 } ox_repair_traffic;
 
+/** What compressing headers did on a path, since the start. */
+typedef struct ox_compact_report {
+    uint64_t packets, octets_in, octets_out; /**< sent with a compressed header; the headers' bytes, before and after */
+    uint64_t raw;                            /**< sent as they were: shorter so, large, or too many of a flow in a datagram */
+    uint64_t restored;                       /**< received with a compressed header, and whole again */
+    uint64_t refused;                        /**< received, and not restored */
+    uint64_t told, heard;                    /**< bytes of feedback on headers sent and received */
+} ox_compact_report;
+
 typedef struct ox_peer_report {
     ox_path_stats paths[OX_PATHS_MAX];
     ox_path_limits limits[OX_PATHS_MAX];
     ox_queue_class_report queues[OX_PATHS_MAX][OX_CLASSES];
     ox_path_repair repair_orders[OX_PATHS_MAX];
     ox_repair_report repairs[OX_PATHS_MAX];
+    ox_compact_report compact[OX_PATHS_MAX];
     uint64_t packets_sent, packet_bytes_sent;         /**< inner packets */
     uint64_t packets_received, packet_bytes_received;
 } ox_peer_report;

@@ -120,6 +120,8 @@ typedef enum ox_frame_type {
     OX_FRAME_COPY = 0x08,      /**< the symbol of another datagram (section 6.13) */
     OX_FRAME_REPAIR = 0x09,    /**< a combination of symbols (section 6.14) */
     OX_FRAME_REPAIRED = 0x0a,  /**< what was recovered, and what is wanted (section 6.15) */
+    OX_FRAME_HEADERS = 0x0b,   /**< feedback on compressed headers (section 6.17) */
+    OX_FRAME_COMPRESSED = 0x80, /**< and all above: a packet with a compressed header, up to the end (section 6.16) */
     OX_FRAME_PACKET = 0x100,   /**< not a number of the wire: a raw inner packet up to the end (section 6.1) */
 } ox_frame_type;
 
@@ -128,7 +130,7 @@ enum { OX_FRAME_FIXED_LENGTH_BYTES = 2, OX_CHALLENGE_BYTES = 8 };
 /** One frame, its body in place. */
 typedef struct ox_frame {
     uint32_t type; /**< an ::ox_frame_type, or a number that this version does not know */
-    const uint8_t *body;
+    const uint8_t *body; /**< of a compressed packet: the frame's first byte, which says its context */
     size_t len;
 } ox_frame;
 

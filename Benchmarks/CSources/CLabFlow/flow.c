@@ -6,7 +6,14 @@
 #include "lab/problem.h"
 #include "lab/random.h"
 
-enum { MAGIC = 0x4f78466c, PICOSECONDS = 1000 };
+enum {
+    MAGIC = 0x4f78466c,
+    PICOSECONDS = 1000,
+    RTP_VERSION = 0x80, /* 2; no padding, no extension, no contributing sources */
+    RTP_MARKER = 0x80,
+    RTP_PCMA = 8,
+    RTP_TICKS = 160, /* 20 ms of 8 kHz */
+};
 
 uint64_t lab_flow_due_ns(const lab_flow_plan *plan, uint64_t index) {
     const uint64_t burst_start = index - index % plan->burst;
@@ -36,7 +43,21 @@ void lab_flow_encode(uint8_t datagram[LAB_FLOW_HEADER], const lab_flow_header *h
     store(datagram + 24, header->sent_ns, 8);
 }
 
+//= RFC 3550 section 5.1
+//# version, marker, payload type, sequence number, timestamp, SSRC
+void lab_flow_encode_rtp(uint8_t datagram[LAB_FLOW_RTP], uint64_t flow, uint64_t index) {
+    datagram[0] = RTP_VERSION;
+    datagram[1] = RTP_PCMA | (index == 0 ? RTP_MARKER : 0);
+    store(datagram + 2, (flow >> 48) + index, 2);
+    store(datagram + 4, (flow >> 32) + RTP_TICKS * index, 4);
+    store(datagram + 8, flow, 4);
+}
+
 bool lab_flow_decode(const uint8_t *datagram, size_t bytes, lab_flow_header *header) {
+    if (bytes >= LAB_FLOW_RTP && datagram[0] == RTP_VERSION) {
+        datagram += LAB_FLOW_RTP;
+        bytes -= LAB_FLOW_RTP;
+    }
     if (bytes < LAB_FLOW_HEADER || load(datagram, 4) != MAGIC) return false;
     const uint64_t kind = load(datagram + 4, 4) >> 24;
     if (kind != LAB_FLOW_DATA && kind != LAB_FLOW_END) return false;

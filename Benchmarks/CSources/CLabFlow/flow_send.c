@@ -60,6 +60,10 @@ static int send_again(sender *sender, uint32_t count) {
     }
 }
 
+static uint32_t rtp_bytes(const lab_flow_plan *plan) { return plan->rtp ? LAB_FLOW_RTP : 0; }
+
+static uint32_t end_bytes(const lab_flow_plan *plan) { return rtp_bytes(plan) + LAB_FLOW_HEADER; }
+
 /*
  * Hands `count` datagrams of the plan, from `index`, to the kernel in one call. The time of sending is taken last, so that
  * the delay a sink sees holds as little of the sender as possible. Returns how many went, or -1.
@@ -67,11 +71,13 @@ static int send_again(sender *sender, uint32_t count) {
 static int send_together(sender *sender, lab_flow_kind kind, uint64_t index, uint32_t count, uint64_t *sent_ns) {
     const bool end = kind == LAB_FLOW_END;
     const bool gso = sender->plan->gso && !end;
+    const uint32_t ahead = rtp_bytes(sender->plan);
     lab_flow_header header = {.kind = kind, .flow = sender->flow, .sequence = sender->sent->datagrams};
     header.sent_ns = *sent_ns = lab_clock_ns();
     for (uint32_t i = 0; i < count; i++, header.sequence++) {
-        lab_flow_encode(datagram_at(sender, i), &header);
-        const uint32_t bytes = end ? LAB_FLOW_HEADER : lab_flow_size(sender->plan, index + i);
+        if (ahead > 0) lab_flow_encode_rtp(datagram_at(sender, i), sender->flow, header.sequence + sender->sent->ends);
+        lab_flow_encode(datagram_at(sender, i) + ahead, &header);
+        const uint32_t bytes = end ? end_bytes(sender->plan) : lab_flow_size(sender->plan, index + i);
         sender->vectors[i] = (struct iovec){.iov_base = datagram_at(sender, i), .iov_len = bytes};
         sender->messages[i].msg_hdr = (struct msghdr){.msg_iov = &sender->vectors[i], .msg_iovlen = 1};
     }
@@ -121,15 +127,18 @@ static void send_ends(sender *sender) {
     uint64_t at_ns = lab_clock_ns();
     for (int i = 0; i < ENDS; i++) {
         uint64_t sent_ns = 0;
-        if (send_together(sender, LAB_FLOW_END, 0, 1, &sent_ns) == 1) sender->sent->ends += 1;
+        if (send_together(sender, LAB_FLOW_END, 0, 1, &sent_ns) == 1) {
+            sender->sent->ends += 1;
+            sender->sent->end_bytes += end_bytes(sender->plan);
+        }
         at_ns += END_INTERVAL_NS;
         lab_clock_sleep_until(at_ns);
     }
 }
 
 static bool plan_is_sound(const lab_flow_plan *plan) {
-    if (plan->size_min < LAB_FLOW_HEADER || plan->size_max > LAB_FLOW_DATAGRAM_MAX || plan->size_min > plan->size_max) {
-        return lab_fail("the size must be %d to %d bytes of UDP payload", LAB_FLOW_HEADER, LAB_FLOW_DATAGRAM_MAX);
+    if (plan->size_min < end_bytes(plan) || plan->size_max > LAB_FLOW_DATAGRAM_MAX || plan->size_min > plan->size_max) {
+        return lab_fail("the size must be %d to %d bytes of UDP payload", (int)end_bytes(plan), LAB_FLOW_DATAGRAM_MAX);
     }
     if (plan->burst == 0 || plan->interval_ps == 0) return lab_fail("a flow needs a rate and bursts of at least 1");
     if (plan->count == 0) return lab_fail("the flow is too short for a single datagram");

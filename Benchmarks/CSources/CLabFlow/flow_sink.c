@@ -17,7 +17,7 @@
 
 enum {
     BATCH = 64,
-    PREFIX = LAB_FLOW_HEADER, /* the rest of a datagram is padding: its length is enough */
+    PREFIX = LAB_FLOW_RTP + LAB_FLOW_HEADER, /* the rest of a datagram is padding: its length is enough */
     CONTROL = 128,
     RECEIVE_BUFFER = 16 << 20,
 };

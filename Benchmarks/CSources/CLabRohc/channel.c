@@ -6,7 +6,7 @@
 #include "lab/problem.h"
 #include "lab/random.h"
 
-enum { WAITING_MAX = 64, FEEDBACK_WAITING = 256, KEPT = 64 };
+enum { WAITING_MAX = 64, FEEDBACK_WAITING = 256, CONTEXTS = 1 << 14, SPARSE = 8, COUNT_BYTES = 3 };
 
 /* What is drawn for a packet. */
 enum { DRAW_LOSS = 1, DRAW_RECOVER, DRAW_LATE, DRAW_PLACES, DRAW_TWICE, DRAW_TWICE_PLACES };
@@ -15,8 +15,15 @@ typedef struct travelling {
     uint8_t wire[LAB_ROHC_PACKET_MAX + OX_ROHC_HEADER_MAX], packet[LAB_ROHC_PACKET_MAX];
     uint32_t wire_bytes, bytes;
     uint64_t number, due, sent_ns; /* `due`: the number of the packet behind which it comes */
-    bool raw, repeated;
+    bool raw, repeated, counted;
+    uint16_t count;
 } travelling;
+
+/* Of a context of the sender. */
+typedef struct course {
+    uint64_t number;
+    uint16_t count;
+} course;
 
 typedef struct said {
     uint64_t at_ns;
@@ -28,10 +35,11 @@ typedef struct passing {
     ends e;
     const lab_rohc_channel *channel;
     lab_rohc_tally *tally;
-    uint64_t seed, highest, missing, count;
+    uint64_t seed, highest, missing;
     bool in_burst;
     travelling *waiting; /* WAITING_MAX; those with a number */
     said *answers;       /* FEEDBACK_WAITING, a ring */
+    course *courses;     /* CONTEXTS */
     uint32_t first_answer, answers_count;
 } passing;
 
@@ -57,8 +65,10 @@ static void arrive(passing *p, const travelling *t) {
         else tally->exact++;
         return;
     }
-    ox_rohc_arrival arrival = {.now_ns = t->sent_ns};
-    if (!p->channel->unnumbered) arrival.number = t->number, arrival.lost = p->missing;
+    ox_rohc_arrival arrival = {0};
+    if (!p->channel->unnumbered) {
+        arrival = (ox_rohc_arrival){.number = t->number, .lost = p->missing, .count = t->count, .counted = t->counted};
+    }
     const ox_rohc_verdict verdict = ox_rohc_decompress(p->e.receiver, t->wire, t->wire_bytes, &arrival, &back);
     if (verdict == OX_ROHC_PASS && !ends_equal(&back, t->packet, t->bytes)) tally->wrong++;
     else if (t->repeated) tally->duplicates++;
@@ -105,6 +115,16 @@ static void hear(passing *p, uint64_t now_ns) {
     }
 }
 
+/* Where the packets of a context are few the tunnel sends a count along. Returns what that takes. */
+static uint32_t count(passing *p, travelling *t, uint16_t cid) {
+    course *course = &p->courses[cid];
+    course->count++;
+    t->count = course->count;
+    t->counted = !p->channel->unnumbered && (t->count == 1 || t->number - course->number > SPARSE);
+    course->number = t->number;
+    return t->counted ? COUNT_BYTES : 0;
+}
+
 static void send(passing *p, travelling *t) {
     const lab_rohc_channel *channel = p->channel;
     const uint64_t number = t->number;
@@ -130,7 +150,9 @@ bool lab_rohc_pass(const char *name, const lab_rohc_options *options, const lab_
     passing p = {.channel = channel, .tally = tally, .seed = lab_mix(seed + 77)};
     p.waiting = calloc(WAITING_MAX, sizeof *p.waiting);
     p.answers = calloc(FEEDBACK_WAITING, sizeof *p.answers);
-    bool fine = p.waiting != NULL && p.answers != NULL ? ends_open(&p.e, options, true) : lab_fail("no memory for the channel");
+    p.courses = calloc(CONTEXTS, sizeof *p.courses);
+    bool fine = p.waiting != NULL && p.answers != NULL && p.courses != NULL ? ends_open(&p.e, options, true)
+                                                                          : lab_fail("no memory for the channel");
     uint64_t out = 0;
     for (uint64_t i = 0; fine && i < packets; i++) {
         uint32_t header_bytes;
@@ -141,6 +163,7 @@ bool lab_rohc_pass(const char *name, const lab_rohc_options *options, const lab_
         t.wire_bytes = ends_join(&made, outcome, t.packet, t.bytes, t.wire);
         t.number = i + 1;
         out += t.wire_bytes + header_bytes - t.bytes;
+        if (!t.raw) out += count(&p, &t, made.cid);
         send(&p, &t);
     }
     if (fine) {
@@ -150,6 +173,7 @@ bool lab_rohc_pass(const char *name, const lab_rohc_options *options, const lab_
     }
     free(p.waiting);
     free(p.answers);
+    free(p.courses);
     lab_rohc_flow_destroy(flow);
     return fine;
 }

@@ -115,7 +115,7 @@ static bool decompress_all(const lab_rohc_options *options, record *in, FILE *fe
         uint8_t elements[OX_ROHC_FEEDBACK_MAX];
         fine = read_record(stdin, in);
         if (!fine || !in->there) break;
-        const ox_rohc_arrival arrival = {.now_ns = i * STEP_NS};
+        const ox_rohc_arrival arrival = {0};
         const bool out = ox_rohc_decompress(receiver, in->bytes, in->size, &arrival, &made) == OX_ROHC_PASS;
         const uint32_t bytes = ox_rohc_feedback_take(receiver, elements, sizeof elements);
         fine = say(feedback, i, elements, bytes) &&

@@ -94,7 +94,7 @@ void end_packet(stream *s, uint32_t header_bytes) {
 /* The flows of the table that the README has, and then those that are hard on purpose. */
 static const char *const names[] = {
     "voice-seq", "voice-random", "game-seq", "game-random", "game-ipv6", "tcp-data-seq", "tcp-data-zero", "tcp-ack",
-    "tcp-ack-sack", "ssh", "web", "mix-24", "game-shared", "hard-rtp", "hard-rtp-random", "hard-rtp-nested", "hard-udp",
+    "tcp-ack-sack", "ssh", "web", "mix-24", "game-shared", "hard-rtp", "hard-rtp-random", "hard-rtp-nested", "hard-rtp-shared", "hard-udp",
     "hard-udp-nested", "hard-esp", "hard-icmp", "hard-ipv6", "hard-tcp", "hard-tcp-random", NULL,
 };
 
@@ -149,6 +149,7 @@ static bool start(lab_rohc_flow *flow, const char *name, uint64_t seed) {
     else if (strcmp(name, "hard-rtp") == 0) start_hard(s, RTP, ID_RESTLESS);
     else if (strcmp(name, "hard-rtp-random") == 0) start_hard(s, RTP, ID_RANDOM);
     else if (strcmp(name, "hard-rtp-nested") == 0) start_hard(s, RTP, ID_SHARED), s->nested = true;
+    else if (strcmp(name, "hard-rtp-shared") == 0) start_hard(s, RTP, ID_SHARED), s->kind = 1;
     else if (strcmp(name, "hard-udp") == 0) start_hard(s, UDP, ID_RESTLESS);
     else if (strcmp(name, "hard-udp-nested") == 0) start_hard(s, UDP, ID_SWAPPED), s->nested = true;
     else if (strcmp(name, "hard-esp") == 0) start_hard(s, ESP, ID_SHARED);

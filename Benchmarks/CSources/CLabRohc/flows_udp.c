@@ -91,6 +91,14 @@ static void change_ip(stream *s) {
     if (chance(s, 0.01)) s->id = (uint16_t)(s->id + jump(s, 12));
 }
 
+/* A silence, with or without a mark, in which the sender's other packets take IP-IDs. */
+static void rest(stream *s) {
+    const bool is_long = chance(s, 0.5);
+    s->ts += s->stride * (is_long ? between(s, 300, 3000) : between(s, 5, 100));
+    s->id = (uint16_t)(s->id + (is_long ? between(s, 300, 20000) : between(s, 5, 100)));
+    s->marker = chance(s, 0.5);
+}
+
 static void change_rtp(stream *s) {
     s->sequence++;
     s->marker = chance(s, 0.03);
@@ -100,6 +108,7 @@ static void change_rtp(stream *s) {
     if (chance(s, 0.08)) s->ts += s->stride * jump(s, 9);
     if (chance(s, 0.01)) s->ts += jump(s, 31);
     if (chance(s, 0.01)) s->ts -= s->stride;
+    if (s->kind != 0 && chance(s, 0.02)) rest(s);
     if (chance(s, 0.003)) s->stride = between(s, 1, 6) * 80;
     if (chance(s, 0.003)) s->payload_type = (uint8_t)between(s, 0, 34);
     if (chance(s, 0.004)) s->padding = !s->padding;

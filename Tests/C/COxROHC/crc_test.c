@@ -32,8 +32,8 @@ static void check_values(void **state) {
 
 static void every_length_is_as_bit_by_bit(void **state) {
     (void)state;
-    uint8_t octets[80];
-    for (uint32_t count = 0; count <= 72; count++) {
+    uint8_t octets[208];
+    for (uint32_t count = 0; count <= 200; count++) {
         for (uint32_t offset = 0; offset < 8; offset++) {
             fill(octets, sizeof octets, 7 * count + offset);
             const uint8_t *at = octets + offset;

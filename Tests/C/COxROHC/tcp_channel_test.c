@@ -97,6 +97,8 @@ static void bursts_of_four_damage_next_to_nothing(void **state) {
     (void)state;
     assert_damage(over_channels(DOWNLOAD, lose_bursts), 20);
     assert_damage(over_channels(ACKS, lose_bursts), 20);
+    assert_damage(over_channels(TYPING, lose_bursts), 20);
+    assert_damage(over_channels(WEB, lose_bursts), 20);
 }
 
 static void late_packets_come_out_and_disturb_nothing(void **state) {
@@ -107,6 +109,63 @@ static void late_packets_come_out_and_disturb_nothing(void **state) {
 static void nothing_is_ever_wrong(void **state) {
     (void)state;
     for (uint32_t kind = DOWNLOAD; kind < FLOW_KINDS; kind++) assert_int_equal(over_channels(kind, do_all).wrong, 0);
+}
+
+/* `count` packets of a flow with sequential IP-IDs; `lost`: none of them arrives. */
+static void send_some(channel *c, tcp_end *end, uint32_t count, bool lost) {
+    c->burst_left = lost ? count : 0;
+    for (uint32_t i = 0; i < count; i++) {
+        end_send(end, ACK, 1000);
+        channel_send(c, end->packet, end->len, end->clock_us * 1000);
+    }
+}
+
+/*
+ * As many packets may be lost in a row as the MSN counts. After more, which might have changed what no checksum covers, packets are
+ * refused until feedback has made the compressor say it all.
+ */
+static void a_loss_longer_than_the_msn_counts_waits_for_feedback(void **state) {
+    (void)state;
+    const ox_rohc_parameters parameters = {
+        .profiles = OX_ROHC_UNCOMPRESSED | OX_ROHC_TCP, .cid_max = 15, .bidirectional = true, .verify_checksums = true,
+    };
+    for (uint32_t lost = 1; lost <= 40; lost++) {
+        channel *c = channel_open(&parameters, lost);
+        c->tell_order = true;
+        tcp_end end;
+        end_open(&end, lost, ID_KIND_SEQUENTIAL, packet);
+        send_some(c, &end, 100, false);
+        assert_int_equal(c->damaged, 0);
+        send_some(c, &end, lost, true);
+        send_some(c, &end, 30, false);
+        assert_int_equal(c->wrong, 0);
+        if (lost <= 6) assert_int_equal(c->damaged, 0);
+        if (lost > 15) assert_true(c->damaged > 0);
+        assert_true(c->damaged <= 12);
+        channel_close(c);
+    }
+}
+
+/* What is new is lost as often as it is told in a row: it is told again long before feedback could say so. */
+static void what_a_burst_swallows_is_told_again(void **state) {
+    (void)state;
+    const ox_rohc_parameters parameters = {
+        .profiles = OX_ROHC_UNCOMPRESSED | OX_ROHC_TCP, .cid_max = 15, .bidirectional = true, .verify_checksums = true,
+    };
+    for (uint32_t lost = 1; lost <= 12; lost++) {
+        channel *c = channel_open(&parameters, lost);
+        c->tell_order = true;
+        tcp_end end;
+        end_open(&end, lost, ID_KIND_SEQUENTIAL, packet);
+        send_some(c, &end, 100, false);
+        c->feedback_delay = 1000;
+        end.window++;
+        send_some(c, &end, lost, true);
+        send_some(c, &end, 30, false);
+        assert_int_equal(c->wrong, 0);
+        assert_true(c->damaged <= 4);
+        channel_close(c);
+    }
 }
 
 /* A packet whose checksum was wrong when it came is refused where checksums are verified; the next one is not. */
@@ -165,6 +224,8 @@ int main(void) {
         cmocka_unit_test(bursts_of_four_damage_next_to_nothing),
         cmocka_unit_test(late_packets_come_out_and_disturb_nothing),
         cmocka_unit_test(nothing_is_ever_wrong),
+        cmocka_unit_test(a_loss_longer_than_the_msn_counts_waits_for_feedback),
+        cmocka_unit_test(what_a_burst_swallows_is_told_again),
         cmocka_unit_test(a_wrong_checksum_costs_its_packet_alone),
         cmocka_unit_test(a_missing_base_is_repaired),
     };

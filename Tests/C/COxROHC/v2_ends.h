@@ -137,7 +137,7 @@ static inline ox_rohc_verdict ends_receive(ends *e, const ox_rohc_compressed *ma
     uint8_t wire[1024];
     memcpy(wire, made->header, made->header_bytes);
     memcpy(wire + made->header_bytes, e->packet + made->consumed, e->bytes - made->consumed);
-    const ox_rohc_arrival arrival = {.number = number, .lost = e->lost, .now_ns = number * 20000000};
+    const ox_rohc_arrival arrival = {.number = number, .lost = e->lost};
     return ox_rohc_decompress(e->receiver, wire, made->header_bytes + e->bytes - made->consumed, &arrival, back);
 }
 

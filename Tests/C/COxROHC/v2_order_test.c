@@ -44,6 +44,7 @@ static void late_packets_come_out_whether_numbered_or_not(void **state) {
             }
             for (uint32_t n = 0; n < 20; n++) {
                 const travelling late = depart(&e, &f);
+                e.lost++;
                 next(&f);
                 for (uint32_t i = 0; i < places; i++, next(&f)) {
                     const travelling t = depart(&e, &f);
@@ -63,6 +64,7 @@ static void a_packet_from_before_a_change_is_built_from_the_state_before_it(void
     fields f = rtp;
     settle(&e, &f);
     const travelling late = depart(&e, &f);
+    e.lost++;
     next(&f);
     f.ts += 160 * 20;
     f.id += 9;

@@ -56,6 +56,7 @@ typedef struct ends_options {
     bool no_split;
     bool no_train;
     bool repair;
+    bool rohc;
     bool coalesce; /* off: each packet that comes out is seen alone */
     uint32_t mtu;      /* 0 for 1200 */
     uint32_t id_bytes; /* 0 for 2 */
@@ -127,7 +128,8 @@ static inline void end_session(end_of *e, const end_of *remote, ox_keys *keys, c
                                                             .features = (o->no_batch ? 0 : OX_FEATURE_BATCH) |
                                                                         (o->no_split ? 0 : OX_FEATURE_SPLIT) |
                                                                         (o->no_train ? 0 : OX_FEATURE_TRAIN) |
-                                                                        (o->repair ? OX_FEATURE_REPAIR : 0),
+                                                                        (o->repair ? OX_FEATURE_REPAIR : 0) |
+                                                                        (o->rohc ? OX_FEATURE_ROHC : 0),
                                                             .replay_window = o->window,
                                                             .created_ns = now,
                                                             .trusted = remote->address},

@@ -56,6 +56,11 @@ static void every_first_byte_has_a_meaning(void **state) {
             assert_int_equal(OX_FRAME_PACKET, frame.type);
             assert_int_equal(sizeof bytes, frame.len);
             assert_int_equal(sizeof bytes, offset);
+        } else if (first >= 128) {
+            assert_int_equal(OX_FRAME_COMPRESSED, frame.type);
+            assert_ptr_equal(bytes, frame.body);
+            assert_int_equal(sizeof bytes, frame.len);
+            assert_int_equal(sizeof bytes, offset);
         } else {
             assert_int_equal(first, frame.type);
             assert_int_equal(2, frame.len);

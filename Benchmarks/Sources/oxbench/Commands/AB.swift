@@ -11,7 +11,8 @@ struct AB: ParsableCommand {
             Each scenario runs with the feature off and on, both from each of the seeds, and so over the same links with the \
             same traffic: the difference is of pairs. A row is one figure of one scenario: its means, the mean of \
             the differences, and the interval in which the true mean lies with 95 % confidence (paired t). better and \
-            worse mean that the interval has zero outside.
+            worse mean that the interval has zero outside. wire_bytes are those of IP packets, of both ends; \
+            wire_overhead_bytes what they have more than the packets inside, with their headers as they came.
 
             Features: \(SimulatedFeature.all.map { "\($0.name) (\($0.about))" }.joined(separator: "; ")).
 
@@ -110,10 +111,13 @@ enum ABFigure: String, CaseIterable {
     case gameMedian = "game_delay_p50_ms"
     case gameP99 = "game_delay_p99_ms"
     case gameLoss = "game_lost_percent"
+    case callP99 = "call_delay_p99_ms"
+    case callLoss = "call_lost_percent"
     case queueP95 = "link_queue_p95_ms"
     case linkLoss = "link_lost_percent"
     case datagrams = "datagrams_per_packet"
     case wireBytes = "wire_bytes_per_packet"
+    case overhead = "wire_overhead_bytes_per_packet"
     case turns = "turns_per_packet"
 
     var isBetterHigh: Bool { self == .utilisation || self == .bulk }
@@ -121,10 +125,14 @@ enum ABFigure: String, CaseIterable {
     /// Nil where the scenario has none of it.
     func of(_ outcome: CongestionOutcome, _ scenario: CongestionScenario) -> Double? {
         let games = zip(scenario.flows, outcome.flows).filter { flow, _ in if case .game = flow.traffic { true } else { false } }
-        let others = zip(scenario.flows, outcome.flows).filter { flow, _ in if case .game = flow.traffic { false } else { true } }
+        let others = zip(scenario.flows, outcome.flows).filter { flow, _ in if case .game = flow.traffic { false } else { flow.traffic != .call } }
+        let calls = zip(scenario.flows, outcome.flows).filter { flow, _ in flow.traffic == .call }
         let packets = Double(max(1, outcome.innerPackets))
         switch self {
-        case .utilisation: return outcome.up.utilisation.map { 100 * $0 }
+        case .utilisation:
+            // Less is no worse where nothing would take more.
+            let fills = scenario.flows.contains { $0.direction == .up && $0.traffic.isGreedy }
+            return fills ? outcome.up.utilisation.map { 100 * $0 } : nil
         case .bulk:
             guard !others.isEmpty else { return nil }
             let seconds = (Int(outcome.warmUp.components.seconds), Int(outcome.duration.components.seconds))
@@ -132,10 +140,15 @@ enum ABFigure: String, CaseIterable {
         case .gameMedian: return games.compactMap { $0.1.delays.percentile(0.5)?.inMilliseconds }.max()
         case .gameP99: return games.compactMap { $0.1.delays.percentile(0.99)?.inMilliseconds }.max()
         case .gameLoss: return games.map { 100 * $0.1.loss }.max()
+        case .callP99: return calls.compactMap { $0.1.delays.percentile(0.99)?.inMilliseconds }.max()
+        case .callLoss: return calls.map { 100 * $0.1.loss }.max()
         case .queueP95: return outcome.up.queueing.percentile(0.95)?.inMilliseconds
         case .linkLoss: return 100 * outcome.up.loss
         case .datagrams: return Double(outcome.datagrams) / packets
-        case .wireBytes: return Double(outcome.wireBytes) / packets
+        case .wireBytes:
+            // Where TCP takes more, there are more packets of the large kind.
+            return scenario.flows.contains { $0.traffic.isGreedy } ? nil : Double(outcome.wireBytes) / packets
+        case .overhead: return (Double(outcome.wireBytes) - Double(outcome.innerBytes)) / packets
         case .turns: return Double(outcome.turns) / packets
         }
     }

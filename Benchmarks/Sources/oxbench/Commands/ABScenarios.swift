@@ -9,7 +9,7 @@ struct ABScenario: Sendable {
 
     private static let roundTrip = Duration.milliseconds(40)
 
-    static let all = [game, upload, saturated, lossy, mixed]
+    static let all = [game, upload, saturated, lossy, mixed, calls, uplink]
 
     private static func over(
         _ seed: UInt64, megabits: UInt64, bufferMilliseconds: Int, loss: Double = 0, _ flows: [CongestionScenario.Flow]
@@ -47,9 +47,32 @@ struct ABScenario: Sendable {
         over(
             seed, megabits: 10, bufferMilliseconds: 100,
             [
-                .init(.game()), .init(.game(packetsPerSecond: 50, packetBytes: 200)),
+                .init(.game()), .init(.call),
                 .init(.onOff(Rate(bitsPerSecond: 15_000_000), on: .milliseconds(500), off: .milliseconds(1500))),
                 .init(.constant(Rate(bitsPerSecond: 1_500_000), packetBytes: 150)),
             ])
+    }
+
+    /// 256 kbit/s up and 4 Mbit/s down, with buffers of 300 ms.
+    private static func overUplink(_ seed: UInt64, _ flows: [CongestionScenario.Flow]) -> CongestionScenario {
+        func model(_ rate: UInt64) -> LinkModel {
+            LinkModel(
+                bottleneck: Bottleneck(Rate(bitsPerSecond: rate), roundTrip: .milliseconds(300)), delay: roundTrip / 2,
+                jitter: .milliseconds(2), keepsOrder: true)
+        }
+        return CongestionScenario(
+            seed: seed, duration: .seconds(30), warmUp: .seconds(10), up: model(256_000), down: model(4_000_000), flows: flows)
+    }
+
+    private static let calls = ABScenario(
+        name: "calls", about: "a game and a call each way, 256 kbit/s up and 4 Mbit/s down"
+    ) { seed in
+        overUplink(seed, [.init(.game()), .init(.call), .init(.game(), .down), .init(.call, .down)])
+    }
+
+    private static let uplink = ABScenario(
+        name: "uplink", about: "a game and a call up 256 kbit/s, beside the acknowledgements of a TCP download of 4 Mbit/s"
+    ) { seed in
+        overUplink(seed, [.init(.game()), .init(.call), .init(.cubic, .down)])
     }
 }

@@ -47,7 +47,9 @@ struct DemoStage {
         }
         var own = try column("Oxidize", places) { try $0.startOxidize(places) }
         narrator.say("The same without repair (repair = \"off\" in [features])")
-        try playOverLoss(&own, places, \.overLossWithoutRepair) { try $0.startOxidize(places, repairs: false) }
+        try playOverLoss(&own, places, \.overLossWithoutRepair) { try $0.startOxidize(places, without: "repair") }
+        narrator.say("The bytes without header compression (header-compression = \"off\" in [features])")
+        try countBytes(&own, places, \.withoutCompression) { try $0.startOxidize(places, without: "header-compression") }
         return [direct, wireGuard, own]
     }
 
@@ -88,6 +90,7 @@ struct DemoStage {
         quiet.narrator = Narrator.silent
         column.slowLink = try over(Self.slowLink, places) {
             let tunnel = try open(quiet)
+            column.figures?.withoutLoss = try DemoTraffic(stage: self, places: places).measureBytes()
             column.figures?.beside = try DemoTraffic(stage: self, places: places).measureBesideUpload()
             return tunnel
         }
@@ -109,6 +112,20 @@ struct DemoStage {
             return tunnel
         }
         column.lossyLinks.append(link)
+    }
+
+    /// The game and the call over the slow link, for one of the column's figures.
+    private func countBytes(
+        _ column: inout DemoColumn, _ places: Places, _ figure: WritableKeyPath<DemoFigures, DemoBytes?>,
+        _ open: (DemoStage) throws -> Tunnel?
+    ) throws {
+        var quiet = self
+        quiet.narrator = Narrator.silent
+        _ = try over(Self.slowLink, places) {
+            let tunnel = try open(quiet)
+            column.figures?[keyPath: figure] = try DemoTraffic(stage: self, places: places).measureBytes()
+            return tunnel
+        }
     }
 
     /// Starts a link, and stops it behind the tunnel that `body` has opened.

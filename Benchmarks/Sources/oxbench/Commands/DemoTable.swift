@@ -27,6 +27,10 @@ struct DemoColumn {
             "wire_bytes_per_game_packet_at_5_percent_loss": number(figures?.overLoss?.wireBytesPerGamePacket),
             "game_lost_without_repair_percent": number(figures?.overLossWithoutRepair?.gameLostPercent),
             "wire_bytes_per_game_packet_without_repair": number(figures?.overLossWithoutRepair?.wireBytesPerGamePacket),
+            "wire_bytes_per_game_packet_without_loss": number(figures?.withoutLoss?.perGamePacket),
+            "wire_bytes_per_call_packet_without_loss": number(figures?.withoutLoss?.perCallPacket),
+            "wire_bytes_per_game_packet_without_compression": number(figures?.withoutCompression?.perGamePacket),
+            "wire_bytes_per_call_packet_without_compression": number(figures?.withoutCompression?.perCallPacket),
             "link_lost_packets": integer(link?.lostPackets),
             "link_queue_full_packets": integer(link?.queueFullPackets),
             "link_own_lost_packets": integer(link?.ownLostPackets),
@@ -58,8 +62,12 @@ struct DemoTable {
             ("game packets lost", { "\($0.gameLost) of \($0.gameSent)" }),
             ("TCP throughput, Mbit/s [2]", { tenths($0.transferMegabitsPerSecond) }),
             ("bytes on the wire per game packet [3]", { tenths($0.wireBytesPerGamePacket) }),
-            ("game p99 while uploading, ms [4]", { $0.beside.map { tenths($0.delayP99Milliseconds) } ?? "-" }),
-            ("game lost at 5 % loss, % [5]", { $0.overLoss.map { hundredths($0.gameLostPercent) } ?? "-" }),
+            ("  where none is lost [4]", { bytes($0.withoutLoss?.perGamePacket) }),
+            ("  there without header compression", { bytes($0.withoutCompression?.perGamePacket) }),
+            ("  per packet of a call [4]", { bytes($0.withoutLoss?.perCallPacket) }),
+            ("  there without header compression", { bytes($0.withoutCompression?.perCallPacket) }),
+            ("game p99 while uploading, ms [5]", { $0.beside.map { tenths($0.delayP99Milliseconds) } ?? "-" }),
+            ("game lost at 5 % loss, % [6]", { $0.overLoss.map { hundredths($0.gameLostPercent) } ?? "-" }),
             ("  bytes on the wire per packet [3]", { $0.overLoss.map { tenths($0.wireBytesPerGamePacket) } ?? "-" }),
             ("game lost there without repair, %", { $0.overLossWithoutRepair.map { hundredths($0.gameLostPercent) } ?? "-" }),
             ("  bytes on the wire per packet [3]", { $0.overLossWithoutRepair.map { tenths($0.wireBytesPerGamePacket) } ?? "-" }),
@@ -87,8 +95,9 @@ struct DemoTable {
             "[1] Oxidize: as it reports it. wireguard-go: the time of the first ping less the median RTT.",
             "[2] With this machine's congestion control, \(congestionControl).",
             "[3] IP packets that the client sent over the link during the game, headers, feedback and repair included.",
-            "[4] One way, over a link of 40 ms RTT and 20 Mbit/s whose buffer of 300 ms a TCP upload (cubic) fills.",
-            "[5] Over a link of 40 ms RTT with 5 % loss each way, from the first packet on.",
+            "[4] Likewise, over a link of 40 ms RTT and 20 Mbit/s: games of 64 to 200 bytes of UDP, calls of RTP with 160 bytes.",
+            "[5] One way, over a link of 40 ms RTT and 20 Mbit/s whose buffer of 300 ms a TCP upload (cubic) fills.",
+            "[6] Over a link of 40 ms RTT with 5 % loss each way, from the first packet on.",
         ]
         return notes + columns.flatMap { column in
             ([column.link, column.slowLink] + column.lossyLinks).compactMap { $0.flatMap { doubt(column.name, $0) } }
@@ -104,6 +113,8 @@ struct DemoTable {
         let late = Self.tenths(link.latenessMicroseconds / 1000)
         return "Doubtful, \(name): the emulator was \(late) ms late (99th percentile), as the machine was busy."
     }
+
+    private static func bytes(_ value: Double?) -> String { value.map(tenths) ?? "-" }
 
     private func spaces(_ count: Int) -> String { String(repeating: " ", count: count) }
 

@@ -1,6 +1,3 @@
-import CLabFlow
-import FoundationEssentials
-
 /// What the demo measures on one way from the client to the server.
 struct DemoFigures {
     /// Nil without a tunnel.
@@ -17,6 +14,15 @@ struct DemoFigures {
     var overLoss: DemoOverLoss?
     /// Nil for what repairs nothing anyway.
     var overLossWithoutRepair: DemoOverLoss?
+    var withoutLoss: DemoBytes?
+    /// Nil for what compresses nothing anyway.
+    var withoutCompression: DemoBytes?
+}
+
+/// What packets take on the wire where none is lost.
+struct DemoBytes {
+    var perGamePacket: Double
+    var perCallPacket: Double
 }
 
 /// A game over the link with more loss.
@@ -55,7 +61,7 @@ struct DemoTraffic {
         let p99 = times[(times.count * 99 + 99) / 100 - 1]
 
         narrator.say("A game: 60 packets a second of 64 to 200 bytes, for \(stage.lengths.gameSeconds) s")
-        let game = try playGame(seconds: stage.lengths.gameSeconds)
+        let game = try play(seconds: stage.lengths.gameSeconds)
         narrator.say("A TCP transfer: iperf3, for \(stage.lengths.transferSeconds) s")
         let end = try traffic.transfer(.seconds(stage.lengths.transferSeconds)).end
         return DemoFigures(
@@ -79,34 +85,35 @@ struct DemoTraffic {
             uploadMegabitsPerSecond: outcome.uploadBitsPerSecond / 1e6)
     }
 
+    func measureBytes() throws -> DemoBytes {
+        // As above.
+        _ = try traffic.ping(count: 1, interval: 0.02)
+        narrator.say("A game, then a call (RTP, G.711): what their packets take on the wire")
+        return DemoBytes(
+            perGamePacket: try play(seconds: stage.lengths.bytesSeconds).wireBytes,
+            perCallPacket: try play("voice", seconds: stage.lengths.bytesSeconds).wireBytes)
+    }
+
     func measureOverLoss() throws -> DemoOverLoss {
         // As above; some get lost.
         _ = try traffic.ping(count: 5, interval: 0.02)
         narrator.say("A game, for \(stage.lengths.lossySeconds) s")
-        let game = try playGame(seconds: stage.lengths.lossySeconds)
+        let game = try play(seconds: stage.lengths.lossySeconds)
         return DemoOverLoss(
             gameLostPercent: 100 * Double(game.lost) / Double(max(1, game.sent)), wireBytesPerGamePacket: game.wireBytes)
     }
 
-    private func playGame(seconds duration: Int) throws -> (sent: UInt64, lost: UInt64, wireBytes: Double) {
+    private func play(_ profile: String = "game", seconds duration: Int) throws -> (sent: UInt64, lost: UInt64, wireBytes: Double) {
         let before = try places.client.counters(of: "link0", children).sentBytes
         var after: UInt64 = 0
-        let flow = try traffic.flow(["--profile", "game", "--duration", "\(duration)s"], seconds: Double(duration)) {
+        let flow = try traffic.flow(["--profile", profile, "--duration", "\(duration)s"], seconds: Double(duration)) {
         } afterwards: {
             // For what is still between the tunnel's device and the link's.
             try Signals.sleep(20_000_000)
             after = try places.client.counters(of: "link0", children).sentBytes
         }
-        guard flow.sent.send_failed_packets == 0 else { throw LabFailure("could not send all packets of the game") }
-        guard let lost = flow.received.lost_packets else { throw LabFailure("the end of the game got lost") }
-        return (flow.sent.sent_packets, lost, Self.bytesPerPacket(onLink: after - before, flow.sent))
-    }
-
-    /// The datagrams that tell the flow's end are smaller than the game's. What is added to a payload on its way is the
-    /// same for both, so that is what gets averaged.
-    private static func bytesPerPacket(onLink bytes: UInt64, _ sent: Traffic.Flow.Sent) -> Double {
-        let payload = sent.sent_payload_bytes + sent.end_packets * UInt64(LAB_FLOW_HEADER)
-        let added = (Double(bytes) - Double(payload)) / Double(sent.sent_packets + sent.end_packets)
-        return added + Double(sent.sent_payload_bytes) / Double(sent.sent_packets)
+        guard flow.sent.send_failed_packets == 0 else { throw LabFailure("could not send all packets of the \(profile)") }
+        guard let lost = flow.received.lost_packets else { throw LabFailure("the end of the \(profile) got lost") }
+        return (flow.sent.sent_packets, lost, flow.bytesPerPacket(onLink: after - before))
     }
 }

@@ -34,9 +34,9 @@ extension DemoStage {
 
     // MARK: Oxidize
 
-    /// - Parameter repairs: losses are repaired, as by default.
-    func startOxidize(_ places: Places, repairs: Bool = true) throws -> Tunnel {
-        let features = repairs ? "" : "\n\n[features]\nrepair = \"off\""
+    /// - Parameter feature: off, and not as by default.
+    func startOxidize(_ places: Places, without feature: String? = nil) throws -> Tunnel {
+        let features = feature.map { "\n\n[features]\n\($0) = \"off\"" } ?? ""
         narrator.say("Making keys, and writing the files of the relay and of the client")
         let clientKey = try ends.makeKey("ox-client")
         let relayKey = try ends.makeKey("ox-relay")

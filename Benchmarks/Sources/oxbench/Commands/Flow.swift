@@ -24,8 +24,9 @@ extension Flow {
         static let configuration = CommandConfiguration(
             abstract: "Sends a flow and reports how punctual the sender was.",
             discussion: """
-                Profiles: game is 60 datagrams a second of 64 to 200 bytes; voice is 50 a second of 160 bytes; bulk \
-                is what --rate or --pps and --size say (default 1200 bytes). Sizes are UDP payloads, and so is the rate.
+                Profiles: game is 60 datagrams a second of 64 to 200 bytes; voice is 50 a second of 160 bytes behind an RTP \
+                header (G.711, 20 ms each); bulk is what --rate or --pps and --size say (default 1200 bytes). Sizes are UDP \
+                payloads, and so is the rate.
 
                 The schedule is absolute: a late datagram does not move the next ones. A burst is one system call (sendmmsg).
 
@@ -100,6 +101,7 @@ extension Flow {
                 "sent_payload_bytes": .integer(sent.bytes),
                 "send_failed_packets": .integer(sent.failed),
                 "end_packets": .integer(sent.ends),
+                "end_payload_bytes": .integer(sent.end_bytes),
                 "elapsed_s": .number(Double(sent.elapsed_ns) / 1e9),
                 "lateness_p50_us": .number(Double(sent.lateness_p50_ns) / 1000),
                 "lateness_p99_us": .number(Double(sent.lateness_p99_ns) / 1000),
@@ -115,14 +117,14 @@ extension Flow {
             let sizes: ClosedRange<UInt32>
             switch profile {
             case .game: (perSecond, sizes) = (60, 64...200)
-            case .voice: (perSecond, sizes) = (50, 160...160)
+            case .voice: (perSecond, sizes) = (50, UInt32(LAB_FLOW_RTP) + 160...UInt32(LAB_FLOW_RTP) + 160)
             case .bulk: (perSecond, sizes) = (pps ?? Double(rate ?? 0) / (8 * Double(bytes)), bytes...bytes)
             }
             let seconds = Double(duration) / 1e9
             return lab_flow_plan(
                 seed: seed, interval_ps: UInt64((1e12 / perSecond).rounded()), burst: burst,
                 size_min: sizes.lowerBound, size_max: sizes.upperBound, count: UInt64((seconds * perSecond).rounded()),
-                limit_ns: atMost, gso: gso)
+                limit_ns: atMost, gso: gso, rtp: profile == .voice)
         }
     }
 }

@@ -12,7 +12,8 @@ struct Load: ParsableCommand {
             the largest as well.
 
             Peers: none is no tunnel at all; oxidize, oxidize@chacha20-poly1305 and oxidize@aes-256-gcm; wireguard-go; and \
-            every NAME of --peer-cmd NAME=PATH, which is another wireguard-go.
+            every NAME of --peer-cmd NAME=PATH, which is another wireguard-go; and oxidize-without-FEATURE, with that one of \
+            [features] off.
 
             A run during which the emulator was late (link_lateness_p99_us above --lateness-bound) is discarded and \
             repeated: discarded_runs says how often. late_runs are those that were late in the last attempt as well, and \
@@ -20,7 +21,7 @@ struct Load: ParsableCommand {
 
             Needs root, or user namespaces and an open /dev/net/tun.
             """,
-        subcommands: [LoadLatency.self, LoadLoss.self, LoadTraces.self],
+        subcommands: [LoadLatency.self, LoadLoss.self, LoadTraces.self, LoadBytes.self],
         defaultSubcommand: LoadLatency.self)
 }
 

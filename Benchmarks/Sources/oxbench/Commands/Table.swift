@@ -116,6 +116,7 @@ struct StoredReport: Decodable {
             case "load latency": loadLatencyTable
             case "load loss": loadLossTable
             case "load traces": loadTracesTable
+            case "load bytes": loadBytesTable
             default: throw LabFailure("there is no table of oxbench \(command), only of tunnel, kernels and load: \(name).json")
             }
         let rounds = results.first?["rounds"]?.number.map { ", \(Int($0)) rounds: median (least to largest)" } ?? ""

@@ -25,6 +25,30 @@ extension StoredReport {
         return MarkdownTables.table([""] + results.map { $0["peer"]?.text ?? "-" }, rows, left: 1)
     }
 
+    private static let bytesRows: [Row] = [
+        ("game, 64 to 200 bytes of UDP: both ways", "game_bytes_per_packet", 1),
+        ("game: to the relay", "game_up_bytes_per_packet", 1),
+        ("call, RTP with 160 bytes: both ways", "voice_bytes_per_packet", 1),
+        ("call: to the relay", "voice_up_bytes_per_packet", 1),
+        ("acknowledgement of a TCP download: to the relay", "ack_bytes_per_packet", 1),
+        ("download, a full packet: both ways", "download_bytes_per_full_packet", 1),
+        ("download: to the client", "download_down_bytes_per_full_packet", 1),
+        ("download: to the relay", "download_up_bytes_per_full_packet", 1),
+        ("game: saved of what it is without header compression, %", "game_saved_percent_of_uncompressed", 1),
+        ("call: likewise", "voice_saved_percent_of_uncompressed", 1),
+        ("acknowledgement: likewise", "ack_saved_percent_of_uncompressed", 1),
+        ("download: likewise", "download_saved_percent_of_uncompressed", 1),
+        ("game: saved of what it is with wireguard-go, %", "game_saved_percent_of_wireguard_go", 1),
+        ("call: likewise", "voice_saved_percent_of_wireguard_go", 1),
+        ("acknowledgement: likewise", "ack_saved_percent_of_wireguard_go", 1),
+        ("download: likewise", "download_saved_percent_of_wireguard_go", 1),
+    ]
+
+    var loadBytesTable: String {
+        let rows = Self.bytesRows.map { row in [row.label] + results.map { cell($0, row.key, row.places) } }
+        return MarkdownTables.table(["IP bytes on the link"] + results.map { $0["peer"]?.text ?? "-" }, rows, left: 1)
+    }
+
     var loadLossTable: String {
         let head = [
             "loss, %", "peer", "TCP inside, Mbit/s", "UDP inside, Mbit/s", "IP bytes that arrive, % of the rate",

@@ -1,4 +1,5 @@
 import ArgumentParser
+import OxConfiguration
 
 /// Whom a command compares.
 struct TunnelPeerOptions: ParsableArguments {
@@ -16,9 +17,10 @@ struct TunnelPeerOptions: ParsableArguments {
 
     func validate() throws { _ = try peers() }
 
-    private static let wireGuardGo = "wireguard-go"
+    static let wireGuardGo = "wireguard-go"
 
-    func peers() throws -> [TunnelPeer] {
+    /// - Parameter more: compared by default as well.
+    func peers(with more: [String] = []) throws -> [TunnelPeer] {
         var programs = [Self.wireGuardGo: Self.wireGuardGo]
         var order = Enclosure.isInstalled(Self.wireGuardGo) ? [Self.wireGuardGo] : []
         for text in commands {
@@ -27,7 +29,7 @@ struct TunnelPeerOptions: ParsableArguments {
             guard Enclosure.isExecutable(parts[1]) else { throw ValidationError("there is no program \(parts[1]).") }
             if programs.updateValue(parts[1], forKey: parts[0]) == nil { order.append(parts[0]) }
         }
-        let names = names?.split(separator: ",").map(String.init) ?? ["oxidize"] + order + ["none"]
+        let names = names?.split(separator: ",").map(String.init) ?? ["oxidize"] + more + order + ["none"]
         guard !names.isEmpty else { throw ValidationError("--peers names nobody.") }
         return try names.map { try peer($0, programs) }
     }
@@ -38,8 +40,10 @@ struct TunnelPeerOptions: ParsableArguments {
         if let forced = TunnelPeer.AEADName.allCases.first(where: { name == "oxidize@\($0.rawValue)" }) {
             return TunnelPeer(name: name, kind: .oxidize(aead: forced))
         }
+        let feature = ConfigurationKey.keys(of: .features).map(\.name).first { name == TunnelPeer.name(without: $0) }
+        if let feature { return TunnelPeer(name: name, kind: .oxidize(aead: aead, without: feature)) }
         if let program = programs[name] { return TunnelPeer(name: name, kind: .wireGuard(program: program)) }
-        let known = ["oxidize"] + TunnelPeer.AEADName.allCases.map { "oxidize@\($0.rawValue)" } + programs.keys.sorted() + ["none"]
+        let known = ["oxidize", TunnelPeer.name(without: "FEATURE")] + TunnelPeer.AEADName.allCases.map { "oxidize@\($0.rawValue)" } + programs.keys.sorted() + ["none"]
         throw ValidationError("there is no peer '\(name)'; the peers are \(known.joined(separator: ", ")).")
     }
 }

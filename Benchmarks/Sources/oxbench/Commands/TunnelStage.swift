@@ -5,8 +5,8 @@ import OxModel
 struct TunnelPeer: Equatable {
     enum Kind: Equatable {
         case none
-        /// With the AEAD that it prefers; nil for what it finds best.
-        case oxidize(aead: AEADName?)
+        /// With the AEAD that it prefers, nil for what it finds best; and with one of its features off.
+        case oxidize(aead: AEADName?, without: String? = nil)
         case wireGuard(program: String)
     }
 
@@ -17,6 +17,8 @@ struct TunnelPeer: Equatable {
 
     let name: String
     let kind: Kind
+
+    static func name(without feature: String) -> String { "oxidize-without-\(feature)" }
 }
 
 /// Two namespaces and what joins them.
@@ -89,7 +91,7 @@ struct TunnelStage {
     func open(_ peer: TunnelPeer, configuredPeers: Int = 1) throws -> Way {
         switch peer.kind {
         case .none: way(peer, ends: [], server: Self.relayOutside, client: Self.clientOutside)
-        case .oxidize(let aead): try openOxidize(peer, aead, configuredPeers)
+        case .oxidize(let aead, let feature): try openOxidize(peer, aead, without: feature, configuredPeers)
         case .wireGuard(let program): try openWireGuard(peer, program, configuredPeers)
         }
     }
@@ -131,10 +133,13 @@ struct TunnelStage {
 // MARK: - The tunnels
 
 extension TunnelStage {
-    private func openOxidize(_ peer: TunnelPeer, _ aead: TunnelPeer.AEADName?, _ configuredPeers: Int) throws -> Way {
+    private func openOxidize(
+        _ peer: TunnelPeer, _ aead: TunnelPeer.AEADName?, without feature: String?, _ configuredPeers: Int
+    ) throws -> Way {
         let clientKey = try ends.makeKey("ox-client")
         let relayKey = try ends.makeKey("ox-relay")
-        let features = aead.map { "[features]\naes-gcm = \"\($0 == .aes256GCM ? "on" : "off")\"\n" } ?? ""
+        let switches = (aead.map { ["aes-gcm = \"\($0 == .aes256GCM ? "on" : "off")\""] } ?? []) + (feature.map { ["\($0) = \"off\""] } ?? [])
+        let features = switches.isEmpty ? "" : (["[features]"] + switches).joined(separator: "\n") + "\n"
         let peers = strangers(configuredPeers - 1).map { key, address in
             "[[peer]]\npublic-key = \"\(key)\"\nallowed-ips = \"\(address)/32\"\n"
         }

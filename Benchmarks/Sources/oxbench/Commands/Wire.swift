@@ -8,7 +8,10 @@ struct Wire: ParsableCommand {
         discussion: """
             A client and a relay do a real handshake and run the real tunnel, over ports in memory. Each row is one kind \
             of packet, alone in its datagram unless it says otherwise; overhead is what the UDP payload outside has \
-            more than the packets inside. Nothing here depends on the machine.
+            more than the packets inside, their headers as they are. Nothing here depends on the machine.
+
+            The rows with header_compression are of whole flows, with it and without: wire_bytes are those of the datagrams with \
+            packets, feedback_bytes those of the others, both ways.
 
             wireguard_overhead is computed from its published format: 16 bytes of header, 16 of tag, and the packet \
             padded to a multiple of 16, up to the inner MTU of 1500.
@@ -25,7 +28,9 @@ struct Wire: ParsableCommand {
         // The client's ids have one byte, whatever the relay's have.
         rows += try WireRow.data(from: .relay, relaySessionIDBytes: 2)
         rows += try WireRow.control()
-        Report(command: "wire", results: rows.map(\.result)).write(json: output.json)
+        var flows: [WireFlow] = []
+        for compresses in [false, true] { flows += try WireFlow.measure(compressesHeaders: compresses) }
+        Report(command: "wire", results: rows.map(\.result) + flows.map(\.result)).write(json: output.json)
         if let row = rows.first(where: { !$0.pass }) {
             throw LabFailure("\(row.kind) from the \(row.from), session id of \(row.sessionIDBytes) bytes, is above the bar")
         }
@@ -79,7 +84,7 @@ struct WireRow {
     private static func value(_ bytes: Int?) -> Report.Value { bytes.map { .integer(UInt64($0)) } ?? .unknown }
 
     /// What one datagram of WireGuard's would hold.
-    private static func wireGuard(_ packet: [UInt8]) -> Int { 32 + min((packet.count + 15) / 16 * 16, 1500) }
+    static func wireGuard(_ packet: [UInt8]) -> Int { 32 + min((packet.count + 15) / 16 * 16, 1500) }
 }
 
 // MARK: - Packets

@@ -93,6 +93,7 @@ struct Traffic {
             let send_failed_packets: UInt64
             /// Beside `sent_packets`, and smaller.
             let end_packets: UInt64
+            let end_payload_bytes: UInt64
             let elapsed_s: Double
         }
         struct Received: Decodable {
@@ -118,6 +119,14 @@ struct Traffic {
         var deliveredPerSecond: Double {
             let seconds = max(sent.elapsed_s, received.elapsed_s ?? 0)
             return seconds > 0 ? Double(received.received_packets) / seconds : 0
+        }
+
+        /// The datagrams that tell the flow's end are smaller than the others. What is added to a payload on its way is the
+        /// same for both, so that is what gets averaged.
+        func bytesPerPacket(onLink bytes: UInt64) -> Double {
+            let payload = sent.sent_payload_bytes + sent.end_payload_bytes
+            let added = (Double(bytes) - Double(payload)) / Double(sent.sent_packets + sent.end_packets)
+            return added + Double(sent.sent_payload_bytes) / Double(sent.sent_packets)
         }
     }
 

@@ -40,12 +40,13 @@ static lab_flow_plan plan_of(uint32_t burst, bool gso) {
 }
 
 /* Every datagram by itself, in order, then the end. */
-static void expect_whole_flow(uint64_t ends_sent) {
+static void expect_whole_flow(uint64_t ends_sent, bool is_rtp) {
     uint64_t next = 0;
     uint32_t ends = 0;
     uint8_t datagram[2 * BYTES];
     for (ssize_t bytes; (bytes = recv(receiver, datagram, sizeof datagram, 0)) >= 0;) {
         lab_flow_header header;
+        if (is_rtp) assert_int_equal(datagram[0], 0x80);
         assert_true(lab_flow_decode(datagram, (size_t)bytes, &header));
         if (header.kind == LAB_FLOW_END) {
             assert_int_equal(header.sequence, COUNT);
@@ -66,7 +67,8 @@ static void expect_sent(const lab_flow_plan *plan) {
     assert_int_equal(sent.datagrams, COUNT);
     assert_int_equal(sent.bytes, COUNT * BYTES);
     assert_int_equal(sent.failed, 0);
-    expect_whole_flow(sent.ends);
+    assert_int_equal(sent.end_bytes, sent.ends * (plan->rtp ? LAB_FLOW_RTP + LAB_FLOW_HEADER : LAB_FLOW_HEADER));
+    expect_whole_flow(sent.ends, plan->rtp);
 }
 
 static void bursts_of_every_size_arrive_one_by_one(void **state) {
@@ -82,6 +84,16 @@ static void segmented_bursts_arrive_one_by_one(void **state) {
     (void)state;
     const lab_flow_plan plan = plan_of(32, true);
     expect_sent(&plan);
+}
+
+static void a_flow_of_rtp_arrives(void **state) {
+    (void)state;
+    lab_flow_plan plan = plan_of(1, false);
+    plan.rtp = true;
+    expect_sent(&plan);
+    plan.size_min = LAB_FLOW_HEADER;
+    lab_flow_sent sent;
+    assert_false(lab_flow_send(address, &plan, &sent));
 }
 
 static void a_plan_above_its_limit_ends_there(void **state) {
@@ -106,6 +118,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(bursts_of_every_size_arrive_one_by_one, listen_on_loopback, stop_listening),
         cmocka_unit_test_setup_teardown(segmented_bursts_arrive_one_by_one, listen_on_loopback, stop_listening),
+        cmocka_unit_test_setup_teardown(a_flow_of_rtp_arrives, listen_on_loopback, stop_listening),
         cmocka_unit_test_setup_teardown(a_plan_above_its_limit_ends_there, listen_on_loopback, stop_listening),
         cmocka_unit_test_setup_teardown(segments_of_several_sizes_are_refused, listen_on_loopback, stop_listening),
     };

@@ -79,6 +79,23 @@ static void a_header_survives_the_wire(void **state) {
     assert_false(lab_flow_decode(datagram, sizeof datagram, &decoded));
 }
 
+static void an_rtp_header_in_front_counts_packets_and_time(void **state) {
+    (void)state;
+    uint8_t datagram[LAB_FLOW_RTP + LAB_FLOW_HEADER];
+    const lab_flow_header header = {LAB_FLOW_DATA, UINT64_C(0xfffe00000000beef), 3, 99};
+    lab_flow_encode_rtp(datagram, header.flow, 3);
+    lab_flow_encode(datagram + LAB_FLOW_RTP, &header);
+    /* Version 2, PCMA without the marker; 0xfffe + 3 wraps; 480 ticks. */
+    static const uint8_t expected[] = {0x80, 8, 0, 1, 0xff, 0xfe, 0x01, 0xe0, 0, 0, 0xbe, 0xef};
+    assert_memory_equal(datagram, expected, sizeof expected);
+    lab_flow_header decoded;
+    assert_true(lab_flow_decode(datagram, sizeof datagram, &decoded));
+    assert_true(decoded.flow == header.flow && decoded.sequence == 3 && decoded.sent_ns == 99);
+    assert_false(lab_flow_decode(datagram, sizeof datagram - 1, &decoded));
+    lab_flow_encode_rtp(datagram, header.flow, 0);
+    assert_int_equal(datagram[1], 0x88);
+}
+
 static void losses_duplicates_and_order_are_told_apart(void **state) {
     (void)state;
     static const uint64_t arrivals[] = {0, 1, 3, 2, 2, 5, 9, 8};
@@ -141,6 +158,7 @@ int main(void) {
         cmocka_unit_test_setup(a_burst_is_due_together, reset),
         cmocka_unit_test_setup(sizes_cover_their_range_and_repeat, reset),
         cmocka_unit_test_setup(a_header_survives_the_wire, reset),
+        cmocka_unit_test_setup(an_rtp_header_in_front_counts_packets_and_time, reset),
         cmocka_unit_test_setup(losses_duplicates_and_order_are_told_apart, reset),
         cmocka_unit_test_setup(delay_jitter_and_rate_follow_their_definitions, reset),
         cmocka_unit_test_setup(other_flows_are_not_counted, reset),

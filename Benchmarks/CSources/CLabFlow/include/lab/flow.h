@@ -3,7 +3,8 @@
  *        No sockets and no clock here.
  *
  * A datagram begins with 32 bytes, big-endian: magic, kind, three zeros, flow, sequence number (of an end: how many
- * were sent), sending time in nanoseconds of CLOCK_MONOTONIC. The rest is padding.
+ * were sent), sending time in nanoseconds of CLOCK_MONOTONIC. The rest is padding. In a flow of RTP all that comes behind
+ * an RTP header (RFC 3550 section 5.1).
  */
 #ifndef LAB_FLOW_H
 #define LAB_FLOW_H
@@ -16,6 +17,7 @@
 
 enum {
     LAB_FLOW_HEADER = 32,
+    LAB_FLOW_RTP = 12,                  /**< in front of it, in a flow of RTP */
     LAB_FLOW_DATAGRAM_MAX = 65507,      /**< UDP payload over IPv4 */
     LAB_FLOW_SEQUENCES_MAX = 1 << 27,   /**< datagrams of one flow that a sink can tell apart */
 };
@@ -27,11 +29,12 @@ typedef struct lab_flow_plan {
     uint64_t seed;        /**< of the sizes */
     uint64_t interval_ps; /**< mean picoseconds between datagrams */
     uint32_t burst;       /**< datagrams that are due at the same time, at least 1; they go in one system call, up to 64 */
-    uint32_t size_min;    /**< UDP payload bytes, at least ::LAB_FLOW_HEADER */
+    uint32_t size_min;    /**< UDP payload bytes, at least ::LAB_FLOW_HEADER, and ::LAB_FLOW_RTP more with `rtp` */
     uint32_t size_max;
     uint64_t count;
     uint64_t limit_ns;    /**< ends then, whatever is left; 0 for never: of a plan that may be above the machine's means */
     bool gso;             /**< one UDP_SEGMENT call a burst, in place of separate datagrams: sizes must be equal */
+    bool rtp;             /**< an RTP header in front, of G.711: 160 ticks of its clock a datagram */
 } lab_flow_plan;
 
 /** Nanoseconds from the start of the flow to datagram `index`. */
@@ -49,7 +52,10 @@ typedef struct lab_flow_header {
 
 void lab_flow_encode(uint8_t datagram[LAB_FLOW_HEADER], const lab_flow_header *header);
 
-/** False when this is no datagram of a test flow. */
+/** The RTP header of datagram `index` of a flow: its marker is set at the first one, its timestamp counts from there. */
+void lab_flow_encode_rtp(uint8_t datagram[LAB_FLOW_RTP], uint64_t flow, uint64_t index);
+
+/** With an RTP header in front or without one. False when this is no datagram of a test flow. */
 bool lab_flow_decode(const uint8_t *datagram, size_t bytes, lab_flow_header *header);
 
 /** What a sink knows of one flow. */

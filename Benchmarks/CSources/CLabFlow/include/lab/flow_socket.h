@@ -13,6 +13,7 @@ typedef struct lab_flow_sent {
     uint64_t bytes;          /**< UDP payload */
     uint64_t failed;         /**< refused by the kernel: took no number */
     uint64_t ends;           /**< ends sent, which are not among the datagrams */
+    uint64_t end_bytes;      /**< their UDP payload */
     uint64_t elapsed_ns;     /**< from the first datagram to the last */
     uint64_t lateness_p50_ns; /**< how long after it was due a datagram was handed to the kernel */
     uint64_t lateness_p99_ns;

@@ -52,12 +52,18 @@ bool lab_rohc_profiles_clash(uint32_t profiles);
 
 /* ---- measurements --------------------------------------------------------------------------------------------- */
 
+/** Processor time of one packet, over many short rounds. */
+typedef struct lab_rohc_time {
+    double median_ns;
+    double best_ns; /**< of the round that was disturbed least */
+} lab_rohc_time;
+
 typedef struct lab_rohc_cost {
     uint64_t packets;
     double header_in, header_out;              /**< bytes, the mean */
     uint32_t packets_to_smallest;              /**< packets until the first of the smallest kind; 0: it never came */
-    double compress_ns, decompress_ns;         /**< of one packet */
-    double first_compress_ns;                  /**< of the first packet of a flow */
+    lab_rohc_time compress, decompress;
+    lab_rohc_time first_compress, first_decompress; /**< of the first packet of a flow */
     double context_bytes_sender, context_bytes_receiver;
     uint64_t wrong, refused;                   /**< must be 0 */
 } lab_rohc_cost;
