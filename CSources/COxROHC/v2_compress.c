@@ -97,7 +97,9 @@ bool v2_matches(const v2_flow *flow, const rohc_packet *packet, uint16_t profile
 static void say(v2_sending *sending, v2_news news) {
     v2_flow *flow = sending->flow;
     const bool covered = news > V2_NEWS_OUTER && sending->now.checksum_used;
-    flow->left[news] = covered || flow->sent < V2_REFERENCES ? flow->width : V2_REFERENCES;
+    // In a context that another flow had, the decompressor does not take this one for young.
+    const bool young = flow->sent < V2_REFERENCES && flow->first_irs == 0;
+    flow->left[news] = covered || young ? flow->width : V2_REFERENCES;
     flow->since[news] = sending->now.sn;
 }
 
