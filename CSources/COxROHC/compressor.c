@@ -109,7 +109,7 @@ static ox_rohc_outcome outcome_raw(ox_rohc_compressor *compressor, ox_rohc_compr
 
 static ox_rohc_outcome done(ox_rohc_compressor *compressor, rohc_flow *flow, uint64_t now_ns, const ox_rohc_compressed *out) {
     rohc_flow_use(compressor, flow, now_ns);
-    flow->told = true;
+    flow->told = flow->profile;
     compressor->types[out->type]++;
     compressor->octets_in += out->consumed;
     compressor->octets_out += out->header_bytes;

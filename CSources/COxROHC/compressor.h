@@ -27,7 +27,7 @@ typedef struct rohc_flow {
     uint16_t chain;              /* next in its bucket */
     uint16_t newer, older;       /* in order of use */
     uint16_t profile_bit;        /* OX_ROHC_* of it */
-    bool told;                   /* the decompressor may know a flow with this context id, this one or another */
+    const rohc_profile *told; /* of the last flow of which the other end was told */
     _Alignas(8) uint8_t state[ROHC_FLOW_STATE_BYTES];
 } rohc_flow;
 OX_STATIC_ASSERT(sizeof(rohc_flow) <= ROHC_CONTEXT_BYTES, "a context takes at most 1 KB");

@@ -89,9 +89,11 @@ rohc_flow *rohc_flow_open(ox_rohc_compressor *compressor, const rohc_profile *pr
         }
         unlink_age(compressor, flow);
     }
-    packet->reused = flow->told || compressor->parameters.reused;
+    const rohc_profile *before = flow->told;
+    packet->reused = before != NULL || compressor->parameters.reused;
+    packet->foreign = packet->reused && before != profile;
     memset(flow, 0, sizeof *flow);
-    flow->told = packet->reused;
+    flow->told = before;
     flow->profile = profile;
     flow->profile_bit = bit_of(profile);
     flow->hash = packet->hash;

@@ -72,7 +72,7 @@ bool rohc_packet_read(rohc_packet *packet, const uint8_t *bytes, uint32_t len) {
     packet->len = len;
     packet->ips = 0;
     packet->rtp_stride = 0;
-    packet->reused = packet->known_ids = false;
+    packet->reused = packet->foreign = packet->known_ids = false;
     uint32_t at = 0;
     uint8_t protocol = PROTO_IPV4;
     while (packet->ips < ROHC_IPS && (protocol == PROTO_IPV4 || protocol == PROTO_IPV6)) {

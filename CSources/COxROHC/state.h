@@ -75,7 +75,8 @@ typedef struct rohc_packet {
     uint64_t now_ns;
     bool known_ids;             /* `before_ids` are known: */
     uint16_t before_ids[ROHC_IPS]; /* identifications of the packet before it, when it opens a flow */
-    bool reused;                /* the flow that it opens has a context id that another had */
+    bool reused;                /* the flow that it opens has a context id that another had, */
+    bool foreign;               /* with another profile, as far as is known */
     uint32_t rtp_stride;        /* of an RTP flow that is opened with it: by how much TS grew since the packet before; 0: unknown */
 } rohc_packet;
 

@@ -6,6 +6,7 @@ static void open_flow(void *state, const rohc_packet *packet, const ox_rohc_para
     flow->msn = (uint16_t)(packet->hash >> 8);
     flow->width = parameters->repetitions;
     flow->bidirectional = parameters->bidirectional;
+    flow->foreign = packet->foreign;
 }
 
 static bool matches(const void *state, const rohc_packet *packet) {

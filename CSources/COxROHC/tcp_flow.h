@@ -111,6 +111,7 @@ typedef struct tcp_flow {
     uint16_t since_ir;      /* packets */
     bool no_replication;    /* the decompressor could not use an IR-CR */
     bool bidirectional;
+    bool foreign;           /* the decompressor may take it for a flow of another profile, until it has an IR */
     uint16_t chain_bytes;
     uint16_t ports[2];
     uint8_t chain[TCP_FLOW_CHAIN_MAX]; /* as in the last packet */
@@ -164,6 +165,7 @@ static inline uint8_t tcp_enough(const tcp_facts *facts, uint32_t lesson) {
     const uint32_t longer = 1u << LESSON_TTL | 1u << LESSON_DSCP | 1u << LESSON_DF | 1u << LESSON_OUTER | 1u << LESSON_BEHAVIOUR |
                             1u << LESSON_ECN;
     if ((longer >> lesson & 1) != 0) return 1 << TCP_MSN_BITS;
+    if (lesson == LESSON_STATIC && facts->flow->foreign) return 1 << TCP_MSN_BITS;
     if (lesson == LESSON_STATIC && facts->flow->bidirectional) return ROHC_WINDOW;
     if (lesson == LESSON_JUMP) return 1;
     return tcp_depth(facts->width);

@@ -72,7 +72,7 @@ static void tell(tcp_lesson *lesson, bool is_new, uint32_t told, uint16_t msn) {
 static uint32_t told(const tcp_facts *facts, uint32_t lesson) {
     if ((facts->tells >> lesson & 1) == 0) return 0;
     const uint8_t enough = tcp_enough(facts, lesson);
-    return (facts->tells >> LESSON_STATIC & 1) != 0 ? (enough + facts->width - 1u) / facts->width : 1;
+    return (facts->tells >> LESSON_STATIC & 1) != 0 && !facts->flow->foreign ? (enough + facts->width - 1u) / facts->width : 1;
 }
 
 static void remember_options(const tcp_facts *facts) {
