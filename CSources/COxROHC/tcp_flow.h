@@ -191,7 +191,7 @@ static inline void tcp_widen(rohc_spread *spread, int32_t distance) {
     if (distance < spread->least) spread->least = distance;
     if (distance > spread->most) spread->most = distance;
 }
-/** How far the value is from all entries of the ring, modulo 2^32, 2^16 or 2^8. */
+/** How far the value is from all entries of the ring, modulo 2^32 or 2^16. */
 #define TCP_SPREAD(name, type, difference)                                                                           \
     static inline rohc_spread name(const type *values, tcp_ring ring, type value) {                                  \
         rohc_spread spread = {.least = INT32_MAX, .most = INT32_MIN};                                                \
@@ -203,7 +203,6 @@ static inline void tcp_widen(rohc_spread *spread, int32_t distance) {
     }
 TCP_SPREAD(tcp_spread32, uint32_t, int32_t)
 TCP_SPREAD(tcp_spread16, uint16_t, int16_t)
-TCP_SPREAD(tcp_spread8, uint8_t, int8_t)
 #undef TCP_SPREAD
 
 /** Whether the irregular chain may say that a generic option is as it was. */
